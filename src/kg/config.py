@@ -1,0 +1,95 @@
+"""
+Settings: read once from `KG_*` environment variables, frozen, passed in (never imported as a global).
+
+Each field holds its default, its unit (in its name) and its help; `describe()` lists them for the documentation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from kg.errors import UsageError
+
+
+def _setting(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of Lateral."""
+
+    root: Path = _setting(Path("."), "folder that holds ontology, shapes, data and queries")
+    build: Path = _setting(Path("build"), "folder for what is built; relative to root")
+    documents: Path = _setting(
+        Path("../shared/documents"), "folder with copies of the source documents, if any; relative to root"
+    )
+    host: str = _setting("127.0.0.1", "address to serve on")
+    port: int = _setting(8000, "port to serve on")
+    quick_workers: int = _setting(2, "worker processes of the quick lane")
+    slow_workers: int = _setting(2, "worker processes of the slow lane")
+    quick_timeout_s: float = _setting(2.0, "seconds a query may take before it moves to the slow lane")
+    timeout_s: float = _setting(30.0, "seconds a query may take in all")
+    queue_length: int = _setting(64, "queries that may wait in each lane before 503")
+    max_memory_bytes: int = _setting(1_500_000_000, "address space of one worker, in bytes")
+    max_query_bytes: int = _setting(256_000, "length of a query, in bytes")
+    max_query_depth: int = _setting(100, "nesting of a query, in levels")
+    max_query_patterns: int = _setting(100, "OPTIONALs, and triple patterns in one group, in a query")
+    max_answer_bytes: int = _setting(100_000_000, "size of an answer, in bytes")
+    max_body_bytes: int = _setting(2_000_000, "size of a request body, in bytes")
+    cache_bytes: int = _setting(64_000_000, "memory for cached answers, in bytes")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """
+        Read the settings from `KG_*` variables; what is not set keeps its default.
+
+        Raises:
+            UsageError: A value does not read as its type, or a `KG_*` name is not a setting.
+
+        >>> Settings.from_environment({"KG_PORT": "8123"}).port
+        8123
+        """
+        environment = os.environ if environment is None else environment
+        known = {f"KG_{one.name.upper()}": one for one in fields(cls)}
+        given = {name: value for name, value in environment.items() if name.startswith("KG_")}
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise UsageError(f"{', '.join(unknown)}: no such setting. Known: {', '.join(sorted(known))}.")
+        values: dict[str, Any] = {}
+        for name, text in given.items():
+            default = known[name].default
+            try:
+                values[known[name].name] = type(default)(text) if not isinstance(default, Path) else Path(text)
+            except ValueError as error:
+                kind = type(default).__name__
+                raise UsageError(f"{name}={text!r} is not a value: expected {kind}, e.g. {default}.") from error
+        return cls(**values)
+
+    def path(self, *parts: str) -> Path:
+        """Return a path below the root folder."""
+        return self.root.joinpath(*parts)
+
+    @property
+    def build_path(self) -> Path:
+        """Where what is built goes."""
+        return self.root / self.build
+
+    @property
+    def documents_path(self) -> Path:
+        """Where copies of the source documents may be."""
+        return self.root / self.documents
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """
+    List each setting as (environment variable, default, help).
+
+    >>> ("KG_PORT", "8000", "port to serve on") in describe()
+    True
+    """
+    return [(f"KG_{one.name.upper()}", str(one.default), one.metadata["help"]) for one in fields(Settings)]

@@ -1,0 +1,242 @@
+"""
+Every error that Lateral raises on purpose, and what each means outside.
+
+    KGError
+    ├── UsageError              wrong arguments                              exit 2   400
+    ├── MissingPartError        a document, Java, a server is not there      exit 3   503
+    │   └── PortTakenError      the address is in use                        exit 3   503
+    ├── DataError               the files are not fine (holds all problems)  exit 1   422
+    ├── QueryError              the query is not fine                        exit 1   400
+    │   ├── QuerySyntaxError    does not parse (line, column)                exit 1   400
+    │   ├── QueryTooDeepError   nested past the limit                        exit 1   400
+    │   └── UpdateRefusedError  an update where only queries are answered    exit 1   403
+    ├── QueryTimeoutError       ended at its deadline                        exit 1   503
+    ├── QueryMemoryError        ended at its memory limit                    exit 1   503
+    ├── AnswerTooLargeError     the answer passed its size limit             exit 1   413
+    ├── BusyError               every worker and queue place is taken        exit 1   503
+    ├── ParameterError          a template parameter is wrong                exit 2   422
+    ├── NotFoundError           nothing has that name                        exit 1   404
+    ├── NotAcceptableError      no format that the client takes              exit 2   406
+    ├── UnsupportedMediaError   a body in a type that is not taken           exit 2   415
+    └── BodyTooLargeError       a body past its size limit                   exit 1   413
+
+A message says what is wrong, then what was expected, then what mends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """
+    One thing wrong with one file, as a reader wants it told.
+
+    Args:
+        message: What is wrong and what was expected, one sentence or two.
+        path: The file, if it is about a file.
+        line: Line in the file, from 1.
+        column: Column in the line, from 1, in code points.
+        fix: How to mend it: a command or the text to write.
+        subject: The IRI that it is about.
+    """
+
+    message: str
+    path: Path | None = None
+    line: int | None = None
+    column: int | None = None
+    fix: str | None = None
+    subject: str | None = None
+
+    def __str__(self) -> str:
+        """
+        Write the problem on one line, opened by its place.
+
+        >>> str(Problem("'id:x' is not a term", Path("a.ttl"), 3, 7, fix="write id:y"))
+        "a.ttl:3:7: 'id:x' is not a term Fix: write id:y"
+        """
+        numbers = [str(n) for n in (self.line, self.column) if n is not None]
+        place = ":".join([str(self.path), *numbers]) + ": " if self.path else ""
+        return f"{place}{self.message}" + (f" Fix: {self.fix}" if self.fix else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the problem as JSON values, empty fields left out."""
+        return {
+            key: str(value) if isinstance(value, Path) else value
+            for key, value in asdict(self).items()
+            if value is not None
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an error means outside: an HTTP status and a process exit code."""
+
+    status: int
+    exit_code: int
+
+
+class KGError(Exception):
+    """
+    Base of every error raised on purpose.
+
+    Args:
+        message: What is wrong, what was expected, what mends it.
+        fields: The offending things by name; they go into the problem document.
+    """
+
+    outcome: ClassVar[Outcome] = Outcome(500, 1)
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = fields
+
+    def as_problem(self) -> dict[str, Any]:
+        """
+        Return the RFC 9457 problem document of this error.
+
+        Source: RFC 9457, section 3.
+
+        >>> NotFoundError("nothing is named x", name="x").as_problem()["status"]
+        404
+        """
+        return {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.outcome.status,
+            "detail": self.message,
+            **self.fields,
+        }
+
+
+class UsageError(KGError):
+    """The call itself is wrong."""
+
+    outcome = Outcome(400, 2)
+    title = "Wrong usage"
+
+
+class MissingPartError(KGError):
+    """Something that is needed is not there; field `part` names it."""
+
+    outcome = Outcome(503, 3)
+    title = "A part is missing"
+
+
+class PortTakenError(MissingPartError):
+    """The address is in use; fields `host`, `port`."""
+
+    title = "The port is taken"
+
+
+class DataError(KGError):
+    """
+    The files are not fine: all problems at once, in file order.
+
+    Args:
+        problems: At least one.
+    """
+
+    outcome = Outcome(422, 1)
+    title = "The data is not fine"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__(
+            "\n".join(map(str, self.problems)), problems=[one.as_json() for one in self.problems]
+        )
+
+
+class QueryError(KGError):
+    """The query is not fine."""
+
+    outcome = Outcome(400, 1)
+    title = "The query is not fine"
+
+
+class QuerySyntaxError(QueryError):
+    """The query does not parse; fields `line`, `column` (from 1), `expected`, perhaps `fix`."""
+
+    title = "The query does not parse"
+
+
+class QueryTooDeepError(QueryError):
+    """The query nests deeper, or is larger, than the limit; fields `limit`, `found`."""
+
+    title = "The query is too deep"
+
+
+class UpdateRefusedError(QueryError):
+    """An update came where only queries are answered."""
+
+    outcome = Outcome(403, 1)
+    title = "Updates are not taken"
+
+
+class QueryTimeoutError(KGError):
+    """The query was ended at its deadline; field `timeout_s`."""
+
+    outcome = Outcome(503, 1)
+    title = "The query took too long"
+
+
+class QueryMemoryError(KGError):
+    """The query's worker died, most often of its memory limit; field `max_memory_bytes`."""
+
+    outcome = Outcome(503, 1)
+    title = "The query needed too much memory"
+
+
+class AnswerTooLargeError(KGError):
+    """The answer passed its size limit; field `max_answer_bytes`."""
+
+    outcome = Outcome(413, 1)
+    title = "The answer is too large"
+
+
+class BusyError(KGError):
+    """Every worker and every place in the queue is taken; field `retry_after_s`."""
+
+    outcome = Outcome(503, 1)
+    title = "The service is busy"
+
+
+class ParameterError(KGError):
+    """A template parameter is wrong; fields `parameter`, `value`, `near`."""
+
+    outcome = Outcome(422, 2)
+    title = "A parameter is wrong"
+
+
+class NotFoundError(KGError):
+    """Nothing has that name; fields `name`, perhaps `near`."""
+
+    outcome = Outcome(404, 1)
+    title = "Not found"
+
+
+class NotAcceptableError(KGError):
+    """No format that the client takes; field `available`."""
+
+    outcome = Outcome(406, 2)
+    title = "No such format"
+
+
+class UnsupportedMediaError(KGError):
+    """A body in a type that is not taken; field `accepted`."""
+
+    outcome = Outcome(415, 2)
+    title = "Unsupported media type"
+
+
+class BodyTooLargeError(KGError):
+    """A body past its size limit; field `max_body_bytes`."""
+
+    outcome = Outcome(413, 1)
+    title = "The body is too large"
