@@ -1,0 +1,52 @@
+# serve   start the service on http://127.0.0.1:8000 (HOST=… PORT=… choose another address)
+# test    formatting, types and every test; what is missing is said at the end
+# check   check the graph's files: syntax, shapes, evidence, checks
+# bench   comparisons with peers; prints figures
+# clean   remove what was built and installed here
+.PHONY: serve test check bench clean
+.DEFAULT_GOAL := serve
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+VENV := .venv
+KG := $(VENV)/bin/kg
+# Wheels only and hashes checked: nothing is built or run while installing.
+INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all:
+OURS := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable .
+
+serve: $(VENV)/.serve
+	@$(KG) serve --host $(HOST) --port $(PORT)
+
+check: $(VENV)/.serve
+	@$(KG) check
+
+test: $(VENV)/.test
+	@$(VENV)/bin/ruff format --check src tests bench
+	@$(VENV)/bin/ruff check src tests bench
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/pytest
+
+bench: $(VENV)/.test
+	@$(VENV)/bin/python -m bench
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python 3.11 or newer is needed, this is %d.%d. Install it, or name another: make PYTHON=python3.12 …" % v[:2])'
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python has no venv module here. On Debian: apt-get install python3-venv"; exit 3; }
+	@echo "Making $(VENV) …" >&2
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the pinned requirements …" >&2
+	@$(INSTALL) -r requirements.lock
+	@$(OURS)
+	@touch $@
+
+$(VENV)/.test: requirements-test.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the pinned requirements of the tests (a Java runtime among them: about 110 MB) …" >&2
+	@$(INSTALL) -r requirements-test.lock
+	@$(OURS)
+	@touch $@ $(VENV)/.serve
