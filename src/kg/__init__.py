@@ -1,0 +1,24 @@
+"""
+Lateral: a knowledge graph of how states cooperate, with the passage behind every triple.
+
+The map, lowest row first; a module imports from lower rows only:
+
+    1  errors       one tree under KGError, with its HTTP status and exit code
+    2  config       frozen settings, read once from KG_*
+    2  names        prefixes and IRIs: expand, compress
+    2  turtle       Turtle and TriG with lines and lexical forms: read, write one way
+    3  dataset      files -> quads -> one version; format; dump
+    3  engine       run SPARQL: a pool of workers over the embedded store
+    4  evidence     canonical words, digests, anchoring, coverage
+    4  reasoning    rules from the ontology; what is inferred
+    4  search       labels to entities, forgiving
+    4  templates    find a query file, read its header, bind parameters
+    4  validation   data graph + shapes graph -> problems with their lines
+    5  publication  check, infer and publish one version, whole or not at all
+    7  api          the web service; each part translates HTTP into one call
+    7  cli          one function per verb of `kg`
+
+Open `cli` for the verbs, then the one module that the verb calls.
+"""
+
+__version__ = "0.1.0"
