@@ -1,0 +1,154 @@
+"""
+Check, infer and publish one version: whole or not at all.
+
+A version is named by the date of its newest claim and by what made it, the files and the code: the same input has
+the same name on every machine, and what is served is never written to again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pyoxigraph as ox
+
+import kg
+from kg import names
+from kg.config import Settings
+from kg.dataset import (
+    Dataset,
+    Snapshot,
+    build_lock,
+    find_snapshot,
+    fingerprint,
+    load_dataset,
+    write_snapshot,
+)
+from kg.errors import DataError, Problem
+
+Progress = Callable[[str], None]
+_CURATED_ON = ox.NamedNode(names.LAT + "curatedOn")
+
+
+def _silent(message: str) -> None:
+    """Say nothing."""
+
+
+def check(settings: Settings, *, progress: Progress = _silent) -> list[Problem]:
+    """
+    Return all that is wrong with the files: none means that a build would publish them.
+
+    Files that do not even load are told of first, alone: nothing more could be said of them.
+    """
+    try:
+        _prepare(settings, progress)
+    except DataError as error:
+        return error.problems
+    return []
+
+
+def is_current(snapshot: Snapshot, settings: Settings) -> bool:
+    """Tell whether a version was made of the files and the code as they are now."""
+    found = (snapshot.manifest.get("fingerprint"), snapshot.manifest.get("code"))
+    return found == (fingerprint(settings.root), code_digest())
+
+
+def publish(settings: Settings, *, progress: Progress = _silent) -> Snapshot:
+    """
+    Publish the files as a version, unless the current version is of just these files.
+
+    One build at a time; others wait for it and take its result. On any error everything stays as it was.
+
+    Args:
+        settings: Where the files are and where to build.
+        progress: Called with one line at each step.
+
+    Raises:
+        DataError: The files are not fine; holds every problem.
+        MissingPartError: The folder is not the root of a project.
+    """
+    found = find_snapshot(settings)
+    if found is not None and is_current(found, settings):
+        return found
+    with build_lock(settings, waiting=lambda: progress("waiting for another build to end")):
+        found = find_snapshot(settings)
+        if found is not None and is_current(found, settings):
+            return found
+        return _build(settings, progress)
+
+
+def code_digest() -> str:
+    """Return what stands for the code that makes a version: of all modules but the service and the command line."""
+    folder = Path(kg.__file__).parent
+    digest = hashlib.sha256(kg.__version__.encode())
+    for path in sorted(folder.rglob("*.py")):
+        if path.relative_to(folder).parts[0] not in ("api", "cli.py", "engine"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _build(settings: Settings, progress: Progress) -> Snapshot:
+    made_of = fingerprint(settings.root)
+    dataset = _prepare(settings, progress)
+    progress("writing the version")
+    manifest = {
+        "fingerprint": made_of,
+        "code": code_digest(),
+        "software": kg.__version__,
+        "prefixes": dict(dataset.prefixes),
+    }
+    version = _version(dataset.store, made_of)
+    return write_snapshot(dataset.store, settings, version=version, manifest=manifest)
+
+
+def _prepare(settings: Settings, progress: Progress) -> Dataset:
+    """Load, check and infer; raise every problem, each with its place."""
+    progress("reading the files")
+    dataset = load_dataset(settings.root)
+    progress(f"checking {len(dataset.files)} files")
+    problems = validate(dataset, settings)
+    if problems:
+        raise DataError(_placed(one, dataset) for one in problems)
+    progress("inferring")
+    try:
+        infer(dataset, progress=progress)
+    except DataError as error:
+        raise DataError(_placed(one, dataset) for one in error.problems) from error
+    return dataset
+
+
+def validate(dataset: Dataset, settings: Settings) -> list[Problem]:
+    """Hold a dataset to the shapes, the checks and the rules of evidence."""
+    from kg import validation  # here, since a start with nothing to build needs no SHACL engine
+
+    return validation.check(dataset, settings)
+
+
+def infer(dataset: Dataset, *, progress: Progress = _silent) -> None:
+    """Add the graph of what is inferred, and the date bounds, to a dataset's store."""
+    import rdflib  # here, for the same reason
+
+    from kg import reasoning
+
+    ontology = ox.NamedNode(names.ONTOLOGY_GRAPH)
+    content = dataset.store.dump(format=ox.RdfFormat.N_TRIPLES, from_graph=ontology)
+    graph = rdflib.Graph().parse(data=content, format="nt")
+    rules = [*reasoning.compile_rules(graph), *reasoning.load_rules(dataset.root)]
+    reasoning.infer(dataset.store, rules, progress=progress)
+    reasoning.date_bounds(dataset.store)
+
+
+def _placed(problem: Problem, dataset: Dataset) -> Problem:
+    """Give a problem that names only its subject the file and line where that is written."""
+    found = dataset.locate(problem.subject) if problem.subject and problem.path is None else None
+    return replace(problem, path=found[0], line=found[1]) if found else problem
+
+
+def _version(store: ox.Store, made_of: str) -> str:
+    """Name a version by the newest claim's date, if any, and twelve digits of what it was made of."""
+    digits = hashlib.sha256(f"{made_of}{code_digest()}".encode()).hexdigest()[:12]
+    dates = [one.object.value for one in store.quads_for_pattern(None, _CURATED_ON, None, None)]
+    newest = max(dates, default="")
+    return f"{newest[:10]}-{digits}" if newest else digits
