@@ -1,0 +1,158 @@
+"""
+The web service: each module translates HTTP into one call; no rule of the project lives here.
+
+    negotiation   which media type a client wants
+    responses     headers, conditional requests, problem documents
+    state         the engine, the contents, the watch for a new version
+    contents      labels, search, sizes of the version that is served
+    protocol      /sparql
+    templates     /queries
+    linked_data   /id, /concept, /claim, /passage, /document, /graph, /data, /ontology
+    portraits     what the graph says of one thing
+    pages         /, /search, /page, /documents
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+import kg
+from kg.api import linked_data, negotiation, pages, protocol, templates
+from kg.api.responses import (
+    Envelope,
+    allowed_methods,
+    problem_document,
+    problem_headers,
+    problem_response,
+)
+from kg.api.state import State
+from kg.config import Settings
+from kg.engine import Engine
+from kg.errors import KGError
+
+__all__ = ["create_app", "create_app_from_environment"]
+
+log = logging.getLogger("kg.api")
+
+
+def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
+    """
+    Make the web application.
+
+    Args:
+        settings: The settings.
+        engine: A started engine, which the caller closes; without one the application starts its own.
+    """
+    state = State(settings, engine)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await state.start()
+        try:
+            yield
+        finally:
+            await state.close()
+
+    app = FastAPI(
+        title="Lateral",
+        version=kg.__version__,
+        description="A knowledge graph of how states cooperate, with the passage behind every triple.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.kg = state
+    app.add_middleware(Envelope)
+    for module in (protocol, templates, linked_data, pages):
+        module.add_routes(app)
+    app.add_api_route("/health", health, methods=["GET", "HEAD"], summary="How the service is")
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.add_exception_handler(KGError, _on_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(Exception, _on_fault)
+    return app
+
+
+def create_app_from_environment() -> FastAPI:
+    """Make the web application from `KG_*` settings; uvicorn calls this by name."""
+    return create_app(Settings.from_environment())
+
+
+async def health(request: Request) -> Response:
+    """Say how the service is."""
+    return JSONResponse(State.of(request).status(), headers={"Cache-Control": "no-store"})
+
+
+def problem(request: Request, document: dict[str, Any], headers: dict[str, str]) -> Response:
+    """Answer with a problem: a page for browsers, the document for everyone else."""
+    is_started = getattr(State.of(request), "_contents", None) is not None
+    if is_started and negotiation.is_browser(request.headers.get("accept")):
+        response = pages.render(
+            request, "problem.html", status=int(document["status"]), headers=headers, problem=document
+        )
+        response.headers["Cache-Control"] = "no-store"
+        return response
+    return problem_response(request, document, headers)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, KGError):
+        raise error
+    return problem(request, problem_document(error, request), problem_headers(error))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    headers = {"Vary": "Accept", **(error.headers or {})}
+    detail = str(error.detail)
+    if error.status_code == 404:
+        detail = f"{request.url.path} leads nowhere here. Ways in: /, /queries, /sparql, /ontology."
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(allowed_methods(request.scope))
+        detail = f"{request.method} is not taken here. Allowed: {headers['Allow']}."
+    document = {
+        "type": "about:blank",
+        "title": "Not found" if error.status_code == 404 else str(error.detail),
+        "status": error.status_code,
+        "detail": detail,
+        "instance": request.url.path,
+    }
+    return problem(request, document, headers)
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    reasons = error.errors() if isinstance(error, RequestValidationError) else []
+    document = {
+        "type": "about:blank",
+        "title": "A parameter is wrong",
+        "status": 422,
+        "detail": "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in reasons),
+        "instance": request.url.path,
+    }
+    return problem(request, document, {"Vary": "Accept"})
+
+
+async def _on_fault(request: Request, error: Exception) -> Response:
+    log.error("fault at %s", request.url.path, exc_info=error)
+    document = {
+        "type": "about:blank",
+        "title": "Something went wrong",
+        "status": 500,
+        "detail": "The service met a fault of its own; it has been logged.",
+        "instance": request.url.path,
+    }
+    return problem_response(request, document, {"Vary": "Accept", "Cache-Control": "no-store"})

@@ -1,0 +1,135 @@
+"""
+State: the engine, what it serves, and the watch for a new version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+from starlette.requests import Request
+
+from kg.api.contents import Contents
+from kg.config import Settings
+from kg.dataset import Snapshot, find_snapshot
+from kg.engine import Engine
+from kg.errors import KGError, MissingPartError
+from kg.names import load_prefixes
+from kg.templates import load_templates
+
+log = logging.getLogger("kg.api")
+
+WATCH_EVERY_S = 1.0
+
+
+class State:
+    """
+    What one running service holds.
+
+    Args:
+        settings: The settings.
+        engine: A started engine that somebody else closes, or None to start one on the current version.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
+        self.settings = settings
+        self._given = engine
+        self._engine: Engine | None = engine
+        self._contents: Contents | None = None
+        self._version = ""
+        self._watch: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> State:
+        """Return the state of the service that took a request."""
+        return cast(State, request.app.state.kg)
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine."""
+        if self._engine is None:
+            raise MissingPartError("the service has not started", part="engine")
+        return self._engine
+
+    @property
+    def contents(self) -> Contents:
+        """Return what the version that is served holds."""
+        if self._contents is None:
+            raise MissingPartError("the service has not started", part="contents")
+        return self._contents
+
+    @property
+    def root(self) -> Path:
+        """Return the folder of the files."""
+        return self.settings.root
+
+    async def start(self) -> None:
+        """
+        Start the engine on the current version, read its contents, begin to watch.
+
+        Raises:
+            MissingPartError: Nothing has been built.
+        """
+        if self._given is None:
+            snapshot = self._current()
+            self._engine = Engine(self.settings)
+            await self._engine.start(snapshot)
+            self._version = snapshot.version
+        self._contents = await self._read()
+        if self._given is None:
+            self._watch = asyncio.create_task(self._watch_versions())
+
+    async def close(self) -> None:
+        """Stop watching, and stop the engine if it is ours."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if self._given is None and self._engine is not None:
+            await self._engine.close()
+
+    async def refresh(self) -> bool:
+        """Serve the current version if it is another; where that fails keep what is served, and log it."""
+        snapshot = await asyncio.to_thread(find_snapshot, self.settings)
+        if snapshot is None or snapshot.version == self._version:
+            return False
+        self._version = snapshot.version
+        try:
+            await self.engine.switch(snapshot)
+            self._contents = await self._read()
+        except KGError:
+            log.exception("version %s cannot be served; the one before goes on", snapshot.version)
+            return False
+        log.info("serving version %s", snapshot.version)
+        return True
+
+    def _current(self) -> Snapshot:
+        snapshot = find_snapshot(self.settings)
+        if snapshot is None:
+            raise MissingPartError("nothing is built yet; run `kg build`", part="snapshot")
+        return snapshot
+
+    async def _read(self) -> Contents:
+        prefixes = load_prefixes(self.settings.path("ontology", "prefixes.ttl"))
+        templates = load_templates(self.settings.root, prefixes)
+        version = str(self.engine.status().get("version", self._version))
+        return await Contents.load(self.engine, version=version, prefixes=prefixes, templates=templates)
+
+    async def _watch_versions(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            try:
+                await self.refresh()
+            except Exception:  # the watch outlives every fault of one look
+                log.exception("the look for a new version failed")
+
+    def status(self) -> dict[str, Any]:
+        """Return how the service is, for `/health`."""
+        contents = self.contents
+        return {
+            "status": "ok",
+            **self.engine.status(),
+            "version": contents.version,
+            "templates": len(contents.templates),
+        }
