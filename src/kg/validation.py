@@ -169,7 +169,7 @@ def _used_paths(data: rdflib.Graph) -> dict[Node, set[Node]]:
     for subject, kind in data.subject_objects(RDF.type):
         if kind not in above:
             above[kind] = set(data.transitive_objects(kind, RDFS.subClassOf))
-        paths = set(data.predicates(subject))
+        paths = {one for one in data.predicates(subject) if one}
         for one in above[kind]:
             used.setdefault(one, set()).update(paths)
     return used
@@ -281,16 +281,18 @@ class _Teller:
     def _domain(self, term: Node) -> Iterator[str]:
         domain = self.ontology.value(term, RDFS.domain)
         members = self.ontology.value(domain, OWL.unionOf) if domain else None
-        for one in self.ontology.items(members) if members else filter(None, [domain]):
-            yield self.short(one)
+        for one in self.ontology.items(members) if members else [domain]:
+            if one:
+                yield self.short(one)
 
     def _tell_type(self, result: Result) -> tuple[str, str | None]:
         kind = result.value or RDF.nil
-        allowed = {str(one) for one in self.shapes.items(self.shapes.value(result.shape, SH["in"]))}
+        allowed = {str(one) for one in self.shapes.items(self.shapes.value(result.shape, SH["in"]) or RDF.nil)}
         if (kind, RDF.type, OWL.Class) not in self.ontology:
             near = self.nearest(kind, sorted(allowed))
             return f"{self.short(kind)} is not a class of ours. {result.message}", near and f"write {near}."
-        if (kind, OWL.equivalentClass, None) in self.ontology:
+        definitions = self.ontology.objects(kind, OWL.equivalentClass)
+        if any((one, OWL.intersectionOf, None) in self.ontology for one in definitions):
             above = " or ".join(sorted(map(self.short, self.ontology.objects(kind, RDFS.subClassOf))))
             return (
                 f"{self.short(kind)} is defined and follows by reasoning: write {above}.",
