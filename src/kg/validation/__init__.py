@@ -1,0 +1,40 @@
+"""
+Validation: data graph + shapes graph → problems, each with its file, its line and, where computable, its fix.
+
+Two things are run: the shapes (`shapes/*.ttl`, by pyshacl: `shacl`) and the checks
+(`queries/checks/*.rq`, which return no rows: `checks`). `telling` makes problems of what they find.
+Nothing here knows who wrote the triples.
+"""
+
+from __future__ import annotations
+
+import pyoxigraph as ox
+
+from kg import names
+from kg.config import Settings
+from kg.dataset import Dataset
+from kg.errors import Problem
+from kg.validation.checks import check_queries, run_checks
+from kg.validation.shacl import Result, project, to_rdflib, validate
+from kg.validation.telling import Teller
+
+__all__ = ["Result", "check", "project", "run_checks", "to_rdflib", "validate"]
+
+
+def check(dataset: Dataset, settings: Settings) -> list[Problem]:
+    """
+    Return every problem that the shapes and the checks find, in file order.
+
+    Args:
+        dataset: What was loaded; its shapes graph holds the shapes.
+        settings: Their root folder holds the checks.
+
+    Raises:
+        DataError: A check is not one.
+    """
+    shapes = to_rdflib(dataset.store.quads_for_pattern(None, None, None, ox.NamedNode(names.SHAPES_GRAPH)))
+    data = project(dataset.store)
+    teller = Teller(dataset, data, shapes)
+    problems = {teller.tell(one) for one in validate(data, shapes)}
+    problems.update(check_queries(teller, settings.path("queries", "checks")))
+    return sorted(problems, key=lambda one: (str(one.path or ""), one.line or 0, one.message))
