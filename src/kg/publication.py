@@ -1,7 +1,7 @@
 """
 Check, infer and publish one version: whole or not at all.
 
-A version is named by the date of its newest claim and by what made it, the files and the code: the same input has
+A version is named by the date of its newest claim and by what made it, files and code: the same input has
 the same name on every machine, and what is served is never written to again.
 """
 
@@ -80,11 +80,11 @@ def publish(settings: Settings, *, progress: Progress = _silent) -> Snapshot:
 
 
 def code_digest() -> str:
-    """Return what stands for the code that makes a version: of all modules but the service and the command line."""
+    """Return what stands for the code that makes a version: all but the service and the command line."""
     folder = Path(kg.__file__).parent
     digest = hashlib.sha256(kg.__version__.encode())
     for path in sorted(folder.rglob("*.py")):
-        if path.relative_to(folder).parts[0] not in ("api", "cli.py", "engine"):
+        if path.relative_to(folder).parts[0] not in ("api", "cli", "engine"):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -149,6 +149,7 @@ def _placed(problem: Problem, dataset: Dataset) -> Problem:
 def _version(store: ox.Store, made_of: str) -> str:
     """Name a version by the newest claim's date, if any, and twelve digits of what it was made of."""
     digits = hashlib.sha256(f"{made_of}{code_digest()}".encode()).hexdigest()[:12]
-    dates = [one.object.value for one in store.quads_for_pattern(None, _CURATED_ON, None, None)]
+    found = store.quads_for_pattern(None, _CURATED_ON, None, None)
+    dates = [one.object.value for one in found if isinstance(one.object, ox.Literal)]
     newest = max(dates, default="")
     return f"{newest[:10]}-{digits}" if newest else digits

@@ -82,6 +82,10 @@ def _explain(error: SyntaxError, content: bytes, path: Path, prefixes: Prefixes)
     def told(kind: str, message: str, fix: str | None = None) -> tuple[str, Problem]:
         return kind, Problem(message, path, line, column, fix)
 
+    if lines[line - 1].startswith(("<<<<<<<", "=======", ">>>>>>>")):
+        return told(
+            "merge", "a merge conflict stands here.", "settle it: keep one side and delete the marker lines."
+        )
     undeclared = _UNDECLARED.search(reason)
     if undeclared:
         return told("prefix " + undeclared[1], *_undeclared(undeclared[1], token, prefixes))
@@ -99,7 +103,7 @@ def _explain(error: SyntaxError, content: bytes, path: Path, prefixes: Prefixes)
             + (" or a graph" if path.suffix == ".trig" else "")
             + ": expected ' .'"
             + (" or '}'." if path.suffix == ".trig" else "."),
-            f"end line {_line_before(lines, line)} with {_ending(lines, line, path)}.",
+            f"end line {_line_before(lines, line, column)} with {_ending(lines, (line, column), path)}.",
         )
     if "dot is expected" in reason or "is expected at the end of a graph" in reason:
         return told(
@@ -116,10 +120,6 @@ def _explain(error: SyntaxError, content: bytes, path: Path, prefixes: Prefixes)
             "iri",
             f"{token} is not a whole IRI: expected <scheme:…> without spaces ({reason}).",
             "write a prefixed name (id:malta), or the IRI in full.",
-        )
-    if lines[line - 1].startswith(("<<<<<<<", "=======", ">>>>>>>")):
-        return told(
-            "merge", "a merge conflict stands here.", "settle it: keep one side and delete the marker lines."
         )
     return told(
         "other",
@@ -213,6 +213,6 @@ def _line_before(lines: list[str], line: int, column: int = 1) -> int:
     return next((number for number in range(line - 1, 0, -1) if lines[number - 1].strip()), line)
 
 
-def _ending(lines: list[str], line: int, path: Path) -> str:
-    last = lines[_line_before(lines, line) - 1].rstrip()
+def _ending(lines: list[str], place: tuple[int, int], path: Path) -> str:
+    last = lines[_line_before(lines, *place) - 1].rstrip()
     return "' }'" if path.suffix == ".trig" and last.endswith(".") else "' .'"
