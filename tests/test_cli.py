@@ -47,14 +47,13 @@ def verbs(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str,
             yield (*path, name)
 
 
+VERBS = ["ask", "build", "check", "cite", "coverage", "evidence", "export", "format", "query", "serve"]
 ALL_VERBS = sorted(verbs(main))
 
 
 def test_verbs_are_those_of_the_design() -> None:
     """The names are fixed."""
-    assert {one[0] for one in ALL_VERBS} == set(
-        ["ask", "build", "check", "cite", "coverage", "evidence", "export", "format", "query", "serve"]
-    )
+    assert {one[0] for one in ALL_VERBS} == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", ALL_VERBS, ids=" ".join)

@@ -101,7 +101,7 @@ def example(*lines: str) -> str:
 
 def _want_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        ctx.obj.isjson_option = True
+        ctx.obj.is_json = True
 
 
 json_option = click.option(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from kg.dataset import Snapshot
 
 
+_DEFAULT_FORMATS = {"SELECT": "csv", "ASK": "json", "CONSTRUCT": "ttl", "DESCRIBE": "ttl"}
+
+
 @main.command(epilog=example("kg serve", "kg serve --port 8001"))
 @click.option("--host", help="Address to serve on (KG_HOST).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to serve on, 0 for any (KG_PORT).")
@@ -162,17 +165,17 @@ def _run(call: Call, text: str, format_name: str | None, *, snapshot: Snapshot |
     from kg.engine import QueryRequest, query_form, run_query
 
     form = query_form(text)
-    is_rows = form == "SELECT"
-    wanted = format_name or (
-        "json" if call.is_json else "csv" if is_rows else "json" if form == "ASK" else "ttl"
+    answer = run_query(
+        snapshot or call.snapshot(),
+        call.settings,
+        QueryRequest(query=text, format=format_name or ("json" if call.is_json else _DEFAULT_FORMATS[form])),
     )
-    answer = run_query(snapshot or call.snapshot(), call.settings, QueryRequest(query=text, format=wanted))
     if format_name or call.is_json or form not in ("SELECT", "ASK"):
         sys.stdout.buffer.write(answer.body)
-        return
-    click.echo(
-        _table(answer.body.decode()) if is_rows else json.loads(answer.body)["boolean"], nl=not is_rows
-    )
+    elif form == "SELECT":
+        click.echo(_table(answer.body.decode()), nl=False)
+    else:
+        click.echo(json.dumps(json.loads(answer.body)["boolean"]))
 
 
 def _read_query(query: str) -> str:
