@@ -1,0 +1,34 @@
+"""
+Run SPARQL in worker processes that can be bounded and killed.
+
+    lexer       what in a query is code
+    limits      form, depth, sizes, federation: refused before a worker sees it
+    diagnosis   what the parser's message means
+    formats     what an answer can be written in
+    worker      the child process: store, lock-down, serialisation
+    process     the parent's end of one worker
+    run         one query, from its place in a lane to its end
+    outcome     what a worker reports, as an error
+    pool        the workers of one version; the lanes that queries wait in
+    cache       answers already given
+    service     the engine over all of these
+"""
+
+from kg.engine.cache import Answer
+from kg.engine.formats import FORMATS, Format, choose_format, formats_for
+from kg.engine.limits import query_form
+from kg.engine.process import Snapshot
+from kg.engine.service import Engine, QueryRequest, run_query
+
+__all__ = [
+    "FORMATS",
+    "Answer",
+    "Engine",
+    "Format",
+    "QueryRequest",
+    "Snapshot",
+    "choose_format",
+    "formats_for",
+    "query_form",
+    "run_query",
+]

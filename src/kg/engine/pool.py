@@ -1,0 +1,243 @@
+"""Workers of one dataset version, and the lanes that queries wait in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any
+
+from kg.config import Settings
+from kg.engine.process import Snapshot, WorkerProcess, start_worker
+from kg.errors import BusyError, KGError
+
+RESTART_PAUSES_S = (0.0, 0.5, 2.0, 10.0)
+
+
+class RetiredError(Exception):
+    """This pool no longer hands out workers: ask the one that followed it."""
+
+
+class Pool:
+    """
+    The workers of one version: all alike, one query each, replaced when they die.
+
+    Args:
+        snapshot: What they load.
+        size: How many there should be.
+    """
+
+    def __init__(self, snapshot: Snapshot, settings: Settings, *, size: int) -> None:
+        self.snapshot, self.settings, self.size = snapshot, settings, size
+        self.busy: set[WorkerProcess] = set()
+        self.idle: deque[WorkerProcess] = deque()
+        self.restarts = 0
+        self.last_failure: str | None = None
+        self._is_retired = False
+        self._changed = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+
+    @property
+    def version(self) -> str:
+        """The version that these workers answer from."""
+        return self.snapshot.version
+
+    @property
+    def workers(self) -> list[WorkerProcess]:
+        """All workers that are ready or at work."""
+        return [*self.busy, *self.idle]
+
+    async def start(self) -> None:
+        """Start one worker; raise if it does not load."""
+        self.idle.append(await start_worker(self.snapshot, self.settings))
+
+    async def fill(self) -> None:
+        """Start the missing workers; raise if one does not load."""
+        missing = self.size - len(self.workers)
+        await asyncio.gather(*(self._add() for _ in range(missing)))
+
+    def fill_later(self) -> None:
+        """Start the missing workers in the background."""
+        for _ in range(self.size - len(self.workers)):
+            self._start_one()
+
+    async def take(self) -> WorkerProcess:
+        """
+        Wait for an idle worker.
+
+        Raises:
+            RetiredError: The pool retired first.
+        """
+        async with self._changed:
+            while True:
+                if self._is_retired:
+                    raise RetiredError
+                while self.idle:
+                    worker = self.idle.popleft()
+                    if worker.is_alive:
+                        self.busy.add(worker)
+                        return worker
+                    self.discard(worker)
+                await self._changed.wait()
+
+    def give_back(self, worker: WorkerProcess) -> None:
+        """Return a worker after its query: to the idle, or to its end if it is spent or the pool retired."""
+        self.busy.discard(worker)
+        if self._is_retired or not worker.is_alive:
+            self.discard(worker)
+        else:
+            self.idle.append(worker)
+            self._spawn(self._notify())
+
+    def discard(self, worker: WorkerProcess) -> None:
+        """End a worker at once and start another in the background."""
+        self.busy.discard(worker)
+        worker.kill()
+        self._spawn(worker.close())
+        if not self._is_retired:
+            self.restarts += 1
+            self._start_one()
+
+    async def retire(self) -> None:
+        """Hand out no more workers; end the idle ones now, each busy one after its query."""
+        self._is_retired = True
+        await self._notify()
+        idle, self.idle = list(self.idle), deque()
+        await asyncio.gather(*(worker.close() for worker in idle))
+
+    async def close(self) -> None:
+        """End every worker, busy or not, and wait until they are gone."""
+        await self.retire()
+        for worker in self.busy:
+            worker.kill()
+        for task in self._starting:
+            task.cancel()
+        while self.busy:
+            await asyncio.sleep(0.001)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _add(self) -> None:
+        worker = await start_worker(self.snapshot, self.settings)
+        if self._is_retired:
+            await worker.close()
+            return
+        self.idle.append(worker)
+        await self._notify()
+
+    async def _replace(self) -> None:
+        attempt = 0
+        while not self._is_retired:
+            try:
+                await self._add()
+            except (KGError, OSError) as error:
+                self.last_failure = str(error)
+                attempt += 1
+                await asyncio.sleep(RESTART_PAUSES_S[min(attempt, len(RESTART_PAUSES_S) - 1)])
+            else:
+                return
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _start_one(self) -> None:
+        task = self._spawn(self._replace())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+class Lane:
+    """
+    Places for running queries, and a bounded queue before them.
+
+    Args:
+        name: For messages.
+        size: Queries that run at once.
+        queue_length: Queries that wait.
+        retry_after_s: What to tell whom it sends away, in seconds.
+        per_client: Places that one client may hold, or `None` for all; the client `""` is nobody.
+    """
+
+    def __init__(
+        self, name: str, size: int, *, queue_length: int, retry_after_s: int, per_client: int | None = None
+    ) -> None:
+        self.name, self.size, self.queue_length = name, size, queue_length
+        self.retry_after_s, self.per_client = retry_after_s, per_client
+        self.running: list[str] = []
+        self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many queries wait."""
+        return len(self._waiting)
+
+    def try_acquire(self, client: str) -> bool:
+        """Take a place if one is free now and nobody waits for it."""
+        if self._waiting or not self._has_place(client):
+            return False
+        self.running.append(client)
+        return True
+
+    async def acquire(self, client: str, *, timeout_s: float) -> None:
+        """
+        Wait for a place, first come, first served, except for clients at their share.
+
+        Raises:
+            BusyError: The queue is full, or the wait took too long.
+        """
+        if self._has_place(client) and not any(self._has_place(one) for one, _ in self._waiting):
+            self.running.append(client)
+            return
+        if len(self._waiting) >= self.queue_length:
+            raise self.busy_error(f"{self.queue_length} queries wait already")
+        entry = (client, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        try:
+            await asyncio.wait_for(asyncio.shield(entry[1]), timeout_s)
+        except BaseException as error:
+            self._leave(entry)
+            if isinstance(error, TimeoutError):
+                raise self.busy_error(f"no place was free for {timeout_s:g} s") from error
+            raise
+
+    def release(self, client: str) -> None:
+        """Give a place back; the next in the queue has it."""
+        self.running.remove(client)
+        self._admit()
+
+    def busy_error(self, reason: str) -> BusyError:
+        """Make the error for a query that is sent away."""
+        return BusyError(
+            f"The {self.name} lane is full: {reason}. Try again in {self.retry_after_s} s.",
+            retry_after_s=self.retry_after_s,
+            lane=self.name,
+        )
+
+    def _has_place(self, client: str) -> bool:
+        share = self.per_client if client else None
+        return len(self.running) < self.size and (share is None or self.running.count(client) < share)
+
+    def _leave(self, entry: tuple[str, asyncio.Future[None]]) -> None:
+        if entry[1].done():
+            self.release(entry[0])
+            return
+        with contextlib.suppress(ValueError):
+            self._waiting.remove(entry)
+        entry[1].cancel()
+        self._admit()
+
+    def _admit(self) -> None:
+        for entry in list(self._waiting):
+            if self._has_place(entry[0]):
+                self._waiting.remove(entry)
+                self.running.append(entry[0])
+                entry[1].set_result(None)
