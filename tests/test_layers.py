@@ -61,5 +61,7 @@ def test_every_module_has_a_row_a_line_in_the_map_and_a_test() -> None:
     }
     assert modules <= set(ROW)
     assert [one for one in sorted(modules) if f"  {one} " not in str(kg.__doc__)] == []
-    tests = {path.stem for path in TESTS.glob("test_*.py")} | {f"test_{path.name}" for path in TESTS.iterdir()}
+    tests = {path.stem for path in TESTS.glob("test_*.py")} | {
+        f"test_{path.name}" for path in TESTS.iterdir()
+    }
     assert [one for one in sorted(modules) if not any(name.startswith(f"test_{one}") for name in tests)] == []
