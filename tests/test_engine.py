@@ -10,6 +10,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,6 +23,7 @@ from xml.etree import ElementTree
 import pyoxigraph as ox
 import pytest
 
+import kg
 from kg.config import Settings
 from kg.engine import FORMATS, Answer, Engine, QueryRequest, formats_for, run_query
 from kg.engine.cache import AnswerCache
@@ -469,6 +472,21 @@ class TestQueue:
 
         with_engine(snapshot, work, settings)
 
+    def test_queue_when_one_client_floods_it(self, snapshot: Tiny) -> None:
+        """One client holds a quarter of the queue at most; another is let in after that."""
+
+        async def work(engine: Engine) -> list[Any]:
+            asked = [
+                asyncio.create_task(engine.query(QueryRequest(f"{LIGHT} # {number}", client="flood")))
+                for number in range(20)
+            ]
+            await asyncio.sleep(0)
+            assert values(await engine.query(QueryRequest(LIGHT, client="other"))) == [("0",)]
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+        found = with_engine(snapshot, work)
+        assert {type(one) for one in found} == {Answer, BusyError}
+
     def test_client_when_it_has_a_long_query(self, snapshot: Tiny) -> None:
         """One client runs one long query at a time; another client's runs beside it."""
         settings = replace(SETTINGS, slow_workers=2, quick_timeout_s=0.1, timeout_s=3.0)
@@ -687,22 +705,45 @@ class TestVersions:
 
     def test_workers_when_the_parent_dies(self, snapshot: Tiny) -> None:
         """Workers end with their parent, in the middle of a query too."""
-        child = os.fork()
-        if child == 0:
-            os._exit(_serve_until_killed(snapshot))
-        pid_file = snapshot.path / "pids"
-        for _ in range(500):
-            if pid_file.exists():
-                break
-            time.sleep(0.01)
-        pids = [int(one) for one in pid_file.read_text().split()]
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        code = PARENT.format(path=str(snapshot.quads_path), query=RUNAWAY)
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment()
+        ) as parent:
+            assert parent.stdout is not None
+            pids = [int(one) for one in parent.stdout.readline().split()]
+            parent.kill()
         for _ in range(300):
             if not any(_is_alive(pid) for pid in pids):
                 break
             time.sleep(0.01)
-        assert pids and not any(_is_alive(pid) for pid in pids)
+        assert len(pids) == 4 and not any(_is_alive(pid) for pid in pids)
+
+
+PARENT = """
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from kg.config import Settings
+from kg.engine import Engine, QueryRequest
+from kg.names import Prefixes
+
+async def whole():
+    engine = Engine(Settings(quick_workers=2, slow_workers=1, quick_timeout_s=60.0, timeout_s=60.0))
+    await engine.start(SimpleNamespace(version="1", quads_path=Path("{path}"), prefixes=Prefixes({{}})))
+    while len(engine.status()["workers"]) < 4:
+        await asyncio.sleep(0.01)
+    task = asyncio.create_task(engine.query(QueryRequest("{query}")))
+    await asyncio.sleep(0.1)
+    print(*(one["pid"] for one in engine.status()["workers"]), flush=True)
+    await task
+
+asyncio.run(whole())
+"""
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which a child process finds the package under test."""
+    return {**os.environ, "PYTHONPATH": str(Path(kg.__file__).parents[1])}
 
 
 def _is_alive(pid: int) -> bool:
@@ -710,22 +751,6 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def _serve_until_killed(snapshot: Tiny) -> int:
-    async def whole() -> None:
-        engine = Engine(replace(SETTINGS, timeout_s=60.0, quick_timeout_s=60.0))
-        await engine.start(snapshot)
-        await all_ready(engine)
-        task = asyncio.create_task(engine.query(QueryRequest(RUNAWAY)))
-        await asyncio.sleep(0.1)
-        temporary = snapshot.path / "pids.new"
-        temporary.write_text(" ".join(str(one["pid"]) for one in engine.status()["workers"]))
-        temporary.rename(snapshot.path / "pids")
-        await task
-
-    asyncio.run(whole())
-    return 0
 
 
 class TestCache:

@@ -128,6 +128,10 @@ def test_federation_when_only_named(text: str) -> None:
         "SELECT * { " + "{ ?s ?p ?o }" * 102 + "}",
         "SELECT * { FILTER(" + "||".join(["?a=1"] * 600) + ") }",
         "SELECT * { FILTER(" + "+1" * 1001 + ") }",
+        "SELECT * { (" + "1 " * 1_002 + ") ?p ?o }",
+        "SELECT * " + "FROM <http://e/g> " * 1_001 + "{}",
+        "DESCRIBE " + "<http://e/a> " * 1_001,
+        "SELECT ?s { ?s ?p ?o } GROUP BY ?s HAVING" + " (?s)" * 1_001,
         "ASK { ?s ?p '" + "x" * 256_000 + "' }",
     ],
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from kg.config import Settings
 from kg.engine.formats import FORMS
-from kg.engine.lexer import Token, bracket_levels, decode_escapes, position, syntax_error, tokenize
+from kg.engine.lexer import OPERANDS, Token, bracket_levels, decode_escapes, position, syntax_error, tokenize
 from kg.errors import QueryError, QuerySyntaxError, QueryTooDeepError, UpdateRefusedError
 
 UPDATES = ("INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY", "WITH")
@@ -101,6 +101,7 @@ class _Examination:
     nots: int = 0
     optionals: int = 0
     operators: int = 0
+    members: int = 0
     is_volatile: bool = False
     declared: set[str] = field(default_factory=set)
     graphs: dict[str, list[str]] = field(default_factory=lambda: {"FROM": [], "NAMED": []})
@@ -110,6 +111,7 @@ class _Examination:
     def run(self) -> Examined:
         for token in tokenize(self.text):
             self._refuse_federation(token)
+            self._count_item(token)
             if not self.form:
                 self._read_prologue(token)
             elif token.kind == "word":
@@ -154,6 +156,14 @@ class _Examination:
         else:
             raise _no_form(self.text, token)
 
+    def _count_item(self, token: Token) -> None:
+        """Count what makes a long list outside groups: graphs, conditions, members of a collection."""
+        if not self.opened:
+            self.operators += token.kind in OPERANDS or token.text == "("
+        elif self.opened[-1] == "(" and token.kind in OPERANDS and self.before and self.before.is_operand():
+            self.members += 1
+            self._check("members in one list", self.members, self._most_operators)
+
     def _read_word(self, token: Token) -> None:
         word = token.text.upper()
         self.is_volatile |= word in VOLATILE
@@ -168,6 +178,7 @@ class _Examination:
         if not self.opened and self.clause in self.graphs:
             self.graphs[self.clause].append(token.text)
             self.clause = ""
+        self._check_operators()
         levels = bracket_levels(token.text)[0] if token.kind == "iri" else 0
         self._check_depth(len(self.opened) + levels)
 
@@ -186,6 +197,7 @@ class _Examination:
         self._check_depth(len(self.opened) + self.nots)
 
     def _open(self, symbol: str) -> None:
+        self.members = 0
         if symbol == "{":
             self._count_pattern()
             is_template = self.clause == "CONSTRUCT" and not self.opened
@@ -200,8 +212,12 @@ class _Examination:
             if self.groups[-1] > self.settings.max_query_patterns:
                 self._check("patterns in one group", int(self.groups[-1]), self.settings.max_query_patterns)
 
+    @property
+    def _most_operators(self) -> int:
+        return self.settings.max_query_patterns * OPERATORS_PER_PATTERN
+
     def _check_operators(self) -> None:
-        self._check("operators", self.operators, self.settings.max_query_patterns * OPERATORS_PER_PATTERN)
+        self._check("operators", self.operators, self._most_operators)
 
     def _check(self, what: str, found: int, limit: int) -> None:
         if found > limit:

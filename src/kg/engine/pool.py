@@ -12,6 +12,7 @@ from kg.config import Settings
 from kg.engine.process import Snapshot, WorkerProcess, start_worker
 from kg.errors import BusyError, KGError
 
+QUEUE_SHARE = 4
 RESTART_PAUSES_S = (0.0, 0.5, 2.0, 10.0)
 
 
@@ -162,7 +163,7 @@ class Lane:
     Args:
         name: For messages.
         size: Queries that run at once.
-        queue_length: Queries that wait.
+        queue_length: Queries that wait; one client may hold a quarter of these places.
         retry_after_s: What to tell whom it sends away, in seconds.
         per_client: Places that one client may hold, or `None` for all; the client `""` is nobody.
     """
@@ -199,6 +200,9 @@ class Lane:
             return
         if len(self._waiting) >= self.queue_length:
             raise self.busy_error(f"{self.queue_length} queries wait already")
+        share = max(1, self.queue_length // QUEUE_SHARE)
+        if client and sum(one == client for one, _ in self._waiting) >= share:
+            raise self.busy_error(f"{share} of your queries wait already")
         entry = (client, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         try:
