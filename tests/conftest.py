@@ -1,18 +1,26 @@
-"""Fixtures: a small project in a folder of its own, its settings; no socket but to this machine."""
+"""Fixtures: a small project in a folder of its own, the service; no socket but to this machine."""
 
 from __future__ import annotations
 
 import ipaddress
 import shutil
 import socket
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 
+from kg.api import create_app
 from kg.config import Settings
+from kg.publication import publish
 
+Serve = Callable[[Settings], AbstractContextManager[httpx.Client]]
 CASES = Path(__file__).parent / "cases"
 
 
@@ -56,3 +64,52 @@ def _refuse_outside(one: socket.socket, address: Any) -> None:
     host = str(address[0])
     if host != "localhost" and not ipaddress.ip_address(host.split("%")[0]).is_loopback:
         raise AssertionError(f"a test tried to reach {host}: tests stay on this machine")
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Build the small project once, and return its settings."""
+    root = tmp_path_factory.mktemp("served") / "project"
+    shutil.copytree(CASES / "project", root)
+    settings = Settings(
+        root=root, documents=Path("documents"), quick_workers=1, slow_workers=1, max_body_bytes=50_000
+    )
+    publish(settings, progress=lambda _: None)
+    return settings
+
+
+@contextmanager
+def _serving(settings: Settings) -> Iterator[httpx.Client]:
+    """Serve on a free port of this machine, and give a client that does not follow redirects."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(settings), log_level="error", ws="none", lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        deadline = time.monotonic() + 30
+        while not server.started and thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert server.started
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with httpx.Client(base_url=address, trust_env=False, timeout=30) as client:
+            client.headers.pop("accept")
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        listener.close()
+
+
+@pytest.fixture(scope="session")
+def client(served: Settings) -> Iterator[httpx.Client]:
+    """Start the service over the small project."""
+    with _serving(served) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """Return what serves settings of one's own, as a context that gives a client."""
+    return _serving

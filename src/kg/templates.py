@@ -263,6 +263,21 @@ def read_template(path: Path, key: str, prefixes: Prefixes) -> Template:
     return template
 
 
+class _HeaderLoader(yaml.BaseLoader):
+    """Reads every scalar as text ("no" and "on" too), and refuses a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Make a map of a node."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if str(key.value) in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} stands twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return dict(super().construct_mapping(node, deep=True))
+
+
 class _Reader:
     """Reads one file and gathers what is wrong with it."""
 
@@ -313,7 +328,7 @@ class _Reader:
                 break
             rows.append(line[3:])
         try:
-            header = yaml.safe_load("\n".join(rows))
+            header = yaml.load("\n".join(rows), Loader=_HeaderLoader)  # noqa: S506
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", error)
@@ -378,7 +393,7 @@ class _Reader:
             self.complain(f"parameter {name} needs a type: one of {', '.join(TYPES)}", line)
         if not isinstance(body.get("description"), str):
             self.complain(f"parameter {name} needs a description", line)
-        if not isinstance(body.get("required", False), bool):
+        if body.get("required", "false") not in ("true", "false"):
             self.complain(f"parameter {name}: required is true or false", line)
         values = body.get("values") or []
         if (body.get("type") == "enum") != bool(values):
@@ -398,7 +413,7 @@ class _Reader:
             name=name,
             type=body["type"],
             description=body["description"].strip().rstrip("."),
-            required=body.get("required", False),
+            required=body.get("required") == "true",
             class_iri=self._class(name, body.get("class")),
             scheme=body.get("scheme"),
             values=tuple(str(one) for one in body.get("values") or ()),

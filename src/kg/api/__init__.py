@@ -31,6 +31,7 @@ import kg
 from kg.api import linked_data, negotiation, pages, protocol, templates
 from kg.api.responses import (
     Envelope,
+    add_get,
     allowed_methods,
     problem_document,
     problem_headers,
@@ -77,7 +78,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     app.add_middleware(Envelope)
     for module in (protocol, templates, linked_data, pages):
         module.add_routes(app)
-    app.add_api_route("/health", health, methods=["GET", "HEAD"], summary="How the service is")
+    add_get(app, "/health", health, summary="How the service is")
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.add_exception_handler(KGError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

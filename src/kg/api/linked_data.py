@@ -17,7 +17,7 @@ from kg import names
 from kg.api import negotiation, pages, portraits
 from kg.api.pages import SUFFIXES, data_path, iri_of, not_found
 from kg.api.protocol import serialize
-from kg.api.responses import respond
+from kg.api.responses import add_get, respond
 from kg.api.state import State
 from kg.engine import QueryRequest
 
@@ -27,26 +27,15 @@ _HUB = 5000
 
 def add_routes(app: FastAPI) -> None:
     """Add the routes of linked data."""
-    app.add_api_route(
-        "/id/{slug}", lead_on, methods=["GET", "HEAD"], summary="A thing: to its page or its data"
-    )
+    add_get(app, "/id/{slug}", lead_on, summary="A thing: to its page or its data")
     for kind in pages.KINDS:
-        app.add_api_route(
-            f"/{kind}/{{rest:path}}",
-            lead_on,
-            methods=["GET", "HEAD"],
-            summary=f"A {kind}: to its page or its data",
-        )
-    app.add_api_route(
-        "/data/{path:path}", data, methods=["GET", "HEAD"], summary="What the graph says of a thing"
-    )
-    app.add_api_route("/ontology", vocabulary, methods=["GET", "HEAD"], summary="The ontology")
-    app.add_api_route("/shapes", vocabulary, methods=["GET", "HEAD"], summary="The shapes")
+        add_get(app, f"/{kind}/{{rest:path}}", lead_on, summary=f"A {kind}: to its page or its data")
+    add_get(app, "/data/{path:path}", data, summary="What the graph says of a thing")
+    add_get(app, "/ontology", vocabulary, summary="The ontology")
+    add_get(app, "/shapes", vocabulary, summary="The shapes")
     for suffix in SUFFIXES:
         for name in ("ontology", "shapes"):
-            app.add_api_route(
-                f"/{name}.{suffix}", vocabulary, methods=["GET", "HEAD"], include_in_schema=False
-            )
+            add_get(app, f"/{name}.{suffix}", vocabulary)
 
 
 async def lead_on(request: Request) -> Response:

@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from kg import names
 from kg.api import negotiation, portraits
 from kg.api.contents import QUESTION, Contents, Row, Term, select
-from kg.api.responses import respond
+from kg.api.responses import add_get, respond
 from kg.api.state import State
 from kg.errors import NotFoundError
 
@@ -44,6 +44,7 @@ def environment() -> Environment:
     )
     made.filters["number"] = lambda value: f"{int(value):,}"
     made.filters["capital"] = lambda text: text[:1].upper() + text[1:]
+    made.filters["words"] = lambda name: re.sub(r"(?<=[a-z0-9])([A-Z])", r" \1", name).lower()
     made.globals["local"] = local_path
     made.globals["anchor"] = lambda iri: iri.rpartition("#")[2]
     made.globals["is_date"] = lambda term: term.datatype in _DATES
@@ -134,8 +135,8 @@ def add_routes(app: FastAPI) -> None:
         ("/documents", documents),
         ("/documents/{slug}", document_alias),
     ):
-        app.add_api_route(path, page, methods=["GET", "HEAD"], include_in_schema=False)
-    app.add_api_route("/search", search, methods=["GET", "HEAD"], summary="Find things and questions by name")
+        add_get(app, path, page)
+    add_get(app, "/search", search, summary="Find things and questions by name")
 
 
 async def home(request: Request) -> Response:
@@ -161,14 +162,16 @@ def by_topic(contents: Contents) -> dict[str, list[Any]]:
 def counts(contents: Contents) -> list[tuple[str, int, str | None]]:
     """Count what is in here, each with its address."""
     documents = [iri for iri, kind in contents.kinds.items() if kind == names.LAT + "SourceDocument"]
-    return [
-        ("claims", contents.count(names.CLAIM), None),
-        ("passages", sum(1 for kind in contents.kinds.values() if kind == names.LAT + "Passage"), None),
-        ("entities", contents.count(names.ID), None),
-        ("concepts", contents.count(names.CONCEPT), None),
-        ("documents", len(documents), "/documents"),
-        ("questions", len(contents.templates), "/queries"),
+    passages = sum(1 for kind in contents.kinds.values() if kind == names.LAT + "Passage")
+    counted = [
+        ("claim", "claims", contents.count(names.CLAIM), None),
+        ("passage", "passages", passages, None),
+        ("entity", "entities", contents.count(names.ID), None),
+        ("concept", "concepts", contents.count(names.CONCEPT), None),
+        ("document", "documents", len(documents), "/documents"),
+        ("question", "questions", len(contents.templates), "/queries"),
     ]
+    return [(one if count == 1 else many, count, href) for one, many, count, href in counted]
 
 
 def sizes_of_kinds(contents: Contents) -> list[tuple[str, str, int, float]]:
@@ -373,7 +376,7 @@ async def ontology(request: Request) -> Response:
         iri=iri,
         alternates=alternates,
         schemes=sorted(
-            {one.rsplit("/", 1)[0] for one in state.contents.kinds if one.startswith(names.CONCEPT)}
+            iri for iri, kind in state.contents.kinds.items() if kind == names.SKOS + "ConceptScheme"
         ),
     )
 

@@ -182,9 +182,7 @@ def _merge(rows: Iterable[Row], iri: str) -> list[Statement]:
 
 def _compose(contents: Contents, iri: str, statements: Sequence[Statement], *, is_cut: bool) -> Portrait:
     out = [one for one in statements if one.is_outgoing]
-    told = [
-        one for one in statements if one.predicate not in (*_NAMES, *_TEXT) and one.predicate not in _QUIET
-    ]
+    told = [one for one in statements if not _is_told_elsewhere(one)]
     asserted = [one for one in told if not one.is_inferred]
     inferred = [one for one in told if one.is_inferred and not _is_echo(one, asserted, contents)]
     types = sorted(
@@ -210,6 +208,13 @@ def _compose(contents: Contents, iri: str, statements: Sequence[Statement], *, i
         successor=successors[0] if successors else None,
         is_cut=is_cut,
     )
+
+
+def _is_told_elsewhere(one: Statement) -> bool:
+    """Say whether the head of the page tells a statement, or nobody needs it."""
+    if one.is_outgoing:
+        return one.predicate in (*_NAMES, *_TEXT) or one.predicate in _QUIET
+    return one.predicate in (names.RDF + "type", names.SKOS + "hasTopConcept", names.SKOS + "topConceptOf")
 
 
 def _is_echo(one: Statement, asserted: Sequence[Statement], contents: Contents) -> bool:

@@ -20,7 +20,7 @@ from kg import names
 from kg.api import negotiation
 from kg.api.contents import parse_rows
 from kg.api.pages import render
-from kg.api.responses import respond
+from kg.api.responses import add_get, respond
 from kg.api.state import State
 from kg.engine import FORMATS, QueryRequest, query_form
 from kg.errors import (
@@ -87,9 +87,7 @@ class Operation:
 
 def add_routes(app: FastAPI) -> None:
     """Add the routes of the protocol."""
-    app.add_api_route(
-        "/sparql", ask_by_get, methods=["GET", "HEAD"], summary="Query, or describe the service"
-    )
+    add_get(app, "/sparql", ask_by_get, summary="Query, or describe the service")
     app.add_api_route("/sparql", ask_by_post, methods=["POST"], summary="Query")
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,6 +34,12 @@ ALWAYS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Link, ETag, Content-Location, Retry-After",
 }
+
+
+def add_get(app: FastAPI, path: str, endpoint: Callable[..., Any], *, summary: str | None = None) -> None:
+    """Add a route for GET and HEAD; one with a summary is in the API description."""
+    app.add_api_route(path, endpoint, methods=["GET"], summary=summary, include_in_schema=bool(summary))
+    app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
 
 def respond(

@@ -17,7 +17,7 @@ from kg.api import negotiation
 from kg.api.contents import Contents, parse_rows
 from kg.api.pages import by_topic, render
 from kg.api.protocol import read_fields
-from kg.api.responses import respond
+from kg.api.responses import add_get, respond
 from kg.api.state import State
 from kg.engine import FORMATS, QueryRequest
 from kg.errors import KGError, NotAcceptableError, NotFoundError, ParameterError
@@ -29,8 +29,8 @@ _MAX_CHOICES = 400
 
 def add_routes(app: FastAPI) -> None:
     """Add the routes of the templates."""
-    app.add_api_route("/queries", list_questions, methods=["GET", "HEAD"], summary="The questions")
-    app.add_api_route("/queries/{topic}/{name}", run, methods=["GET", "HEAD"], summary="Ask a question")
+    add_get(app, "/queries", list_questions, summary="The questions")
+    add_get(app, "/queries/{topic}/{name}", run, summary="Ask a question")
 
 
 async def list_questions(request: Request) -> Response:
@@ -97,7 +97,7 @@ def find_template(contents: Contents, key: str) -> Template:
     """
     if key in contents.templates:
         return contents.templates[key]
-    words = key.replace("/", " ").replace("-", " ")
+    words = key.split("/")[-1].replace("-", " ")
     near = [one.iri for one in contents.index.find(words, kinds={"question"}, limit=5)]
     tail = f" Near: {', '.join(near)}." if near else " The list is at /queries."
     raise NotFoundError(f"no question is kept as {key!r}.{tail}", name=key, near=near)
