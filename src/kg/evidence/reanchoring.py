@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice, product
@@ -116,7 +117,7 @@ def _judge(passage: Passage, text: str, hits: list[_Hit], expect: _Expectation) 
         if _stands(passage, text):
             return Finding(passage, "exact", passage.start, passage.end)
         return Finding(passage, "missing")
-    wanted = expect.offset(passage)
+    wanted = expect.offset(passage) if len(hits) > 1 else 0.0
     best, *others = sorted(hits, key=lambda one: (abs(one.span.start - wanted), one.span.start))
     outcome: Outcome = "ambiguous" if others else "moved"
     rest = tuple(sorted((one.span for one in others), key=lambda one: one.start))
@@ -130,14 +131,16 @@ class _Expectation:
         self, passages: Sequence[Passage], hits: Sequence[list[_Hit]], length: int, code_points: int | None
     ) -> None:
         pairs = zip(passages, hits, strict=True)
-        self._known = [(one.start, found[0].span.start) for one, found in pairs if len(found) == 1]
+        self._known = sorted((one.start, found[0].span.start) for one, found in pairs if len(found) == 1)
         self._scale = length / code_points if code_points else 1.0
 
     def offset(self, passage: Passage) -> float:
         """Return the likely offset of a passage in the copy."""
         if not self._known:
             return passage.start * self._scale
-        start, found = min(self._known, key=lambda pair: abs(pair[0] - passage.start))
+        after = bisect_left(self._known, (passage.start, 0))
+        around = self._known[max(0, after - 1) : after + 1]
+        start, found = min(around, key=lambda pair: abs(pair[0] - passage.start))
         return found + (passage.start - start) * self._scale
 
 
@@ -214,14 +217,20 @@ class Copy:
         if least <= size <= most:
             yield self.parts[begin : end + 1], False
         starts = [at for at in range(begin + 1, end + 1) if self._lines[at] != self._lines[at - 1]]
-        for cut, resume in combinations(starts, 2):
-            is_short = self._lines[resume] - self._lines[cut] <= MAX_HEADER_LINES
-            side = MIN_WORDS_BESIDE_HEADER if is_short else MIN_WORDS_BESIDE_BLOCK
-            is_between = min(cut - begin, end + 1 - resume) >= side
-            if is_between and least <= size - (resume - cut) <= most:
-                before = self.parts[begin:cut]
-                before[-1] = self._relink(before[-1], self.parts[resume])
-                yield before + self.parts[resume : end + 1], True
+        for number, cut in enumerate(starts):
+            for resume in starts[number + 1 :]:
+                if size - (resume - cut) < least:
+                    break
+                if size - (resume - cut) <= most and self._is_clear_cut(begin, end, cut, resume):
+                    before = self.parts[begin:cut]
+                    before[-1] = self._relink(before[-1], self.parts[resume])
+                    yield before + self.parts[resume : end + 1], True
+
+    def _is_clear_cut(self, begin: int, end: int, cut: int, resume: int) -> bool:
+        """Tell whether enough words stand on both sides of the lines left out."""
+        is_short = self._lines[resume] - self._lines[cut] <= MAX_HEADER_LINES
+        side = MIN_WORDS_BESIDE_HEADER if is_short else MIN_WORDS_BESIDE_BLOCK
+        return min(cut - begin, end + 1 - resume) >= side
 
     def _relink(self, last: Part, following: Part) -> Part:
         is_broken = bool(_LINE_END_HYPHEN.match(self.text, last.end)) and self.text[following.start].islower()
