@@ -144,9 +144,9 @@ def is_running(pid: int) -> bool:
 
 
 def ask(snapshot: Tiny, query: str, **more: Any) -> Answer:
-    """Answer one query with a fresh engine."""
+    """Answer one query with one worker."""
     settings = more.pop("settings", SETTINGS)
-    return with_engine(snapshot, lambda engine: engine.query(QueryRequest(query, **more)), settings)
+    return run_query(snapshot, settings, QueryRequest(query, **more))
 
 
 def values(answer: Answer) -> list[tuple[str, ...]]:
