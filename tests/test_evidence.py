@@ -30,6 +30,7 @@ from kg.evidence import (
     coverage,
     digest,
     digest_file_text,
+    load_claims,
     load_document,
     load_exceptions,
     load_passages,
@@ -311,6 +312,15 @@ def test_check_passages_tells_every_fault() -> None:
     text = STORY + "x" * 700
     assert [bool(check_passages([one], text)) for one in bad] == [True] * len(bad)
     assert check_passages([good], text) == []
+
+
+def test_load_claims_gives_the_claims_on_each_passage() -> None:
+    """Claims of another document's passages stay out."""
+    block = cite("tale", STORY, "Herons keep", "trout", prefixes=PREFIXES)
+    records = (
+        "graph:claims { <e:b> lat:evidence tale-passage:0001 . <e:a> lat:evidence tale-passage:0001 , <e:x> }"
+    )
+    assert load_claims(load_store(block, records), "tale") == {PASSAGE + "tale/0001": ["e:a", "e:b"]}
 
 
 def test_load_document_reads_the_reference_record() -> None:

@@ -143,6 +143,10 @@ def _not_found(text: str, phrase: str, scope: Span) -> NotFoundError:
     if best is None or best.dest_end <= best.dest_start:
         return NotFoundError(f"{phrase!r} is not in the text.", name=phrase)
     start, end = scope.start + best.dest_start, scope.start + best.dest_end
+    while start > scope.start and not text[start - 1].isspace():
+        start -= 1
+    while end < scope.end and not text[end].isspace():
+        end += 1
     line = Lines(text).number(start)
     near = " ".join(text[start:end].split())
     return NotFoundError(

@@ -9,7 +9,7 @@ from pyoxigraph import Literal, NamedNode, QuerySolutions, Store
 
 from kg.errors import NotFoundError, Problem
 from kg.evidence.canon import digest, words
-from kg.names import DOCUMENT, ENTITIES_GRAPH, LAT, OA, PASSAGES_GRAPH, RDFS
+from kg.names import CLAIMS_GRAPH, DOCUMENT, ENTITIES_GRAPH, LAT, OA, PASSAGES_GRAPH, RDFS
 
 MAX_CODE_POINTS = 600  # design.md, section 5
 MAX_LOCATOR_WORDS = 4  # design.md, section 5
@@ -72,6 +72,15 @@ WHERE {{
 ORDER BY ?start ?end ?passage
 """
 
+_CLAIMS = f"""
+SELECT ?claim ?passage
+WHERE {{
+  GRAPH <{CLAIMS_GRAPH}> {{ ?claim <{LAT}evidence> ?passage }}
+  GRAPH <{PASSAGES_GRAPH}> {{ ?passage <{OA}hasSource> DOCUMENT }}
+}}
+ORDER BY ?passage ?claim
+"""
+
 _DOCUMENT = f"""
 SELECT ?label ?file ?digest ?length
 WHERE {{
@@ -122,6 +131,14 @@ def load_passages(store: Store, document: str) -> list[Passage]:
         )
         by_iri.setdefault(passage.iri, passage)
     return list(by_iri.values())
+
+
+def load_claims(store: Store, document: str) -> dict[str, list[str]]:
+    """Return the claims that rest on each passage of a document: claim IRIs by passage IRI."""
+    found: dict[str, list[str]] = {}
+    for row in select(store, _CLAIMS.replace("DOCUMENT", f"<{document_iri(document)}>")):
+        found.setdefault(row["passage"], []).append(row["claim"])
+    return found
 
 
 def load_document(store: Store, document: str) -> DocumentRecord:
