@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -52,8 +53,9 @@ class Links(HTMLParser):
         if tag in ("script", "img", "iframe") or (
             tag == "link" and given.get("rel") in ("stylesheet", "icon")
         ):
-            self.assets.add(given.get("src") or href)
-            self.inline += tag == "script" and "src" not in given
+            is_code = given.get("type") != "application/ld+json"
+            self.assets |= {given.get("src") or href} if is_code else set()
+            self.inline += tag == "script" and "src" not in given and is_code
         self.inline += "style" in given or any(name.startswith("on") for name in given)
         if given.get("id"):
             self.ids.append(str(given["id"]))
@@ -92,6 +94,8 @@ def test_thing_shows_statements_with_receipts(client: httpx.Client) -> None:
     assert "Anna Teller chaired … behalf of Marrow" in asserted
     assert "The Lighthouse Papers" in asserted
     assert "Has participant" in inferred
+    held = re.search(r'<script type="application/ld\+json">(.*?)</script>', page)
+    assert held and json.loads(held.group(1))[0]["@id"] == "https://w3id.org/lateral/id/gull-rock-meeting"
     assert '<link rel="canonical" href="https://w3id.org/lateral/id/gull-rock-meeting">' in page
 
 
@@ -141,7 +145,7 @@ def test_home_tells_what_is_in_here(client: httpx.Client) -> None:
     page = client.get("/", headers=HTML).text
     assert 'href="/queries/meetings/chairs"' in page
     assert re.search(r"<b>2</b> claims", page)
-    assert '<svg class="bars"' in page
+    assert '<ul class="bars"' in page
 
 
 def test_names_that_no_iri_has_are_refused() -> None:

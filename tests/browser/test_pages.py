@@ -90,7 +90,7 @@ def contexts(browser: Browser, address: str) -> Iterator[BrowserContext]:
             yield browser.new_context(
                 base_url=address,
                 viewport={"width": width, "height": 900},
-                color_scheme=scheme,  # type: ignore[arg-type]
+                color_scheme=scheme,
             )
 
 
@@ -125,7 +125,7 @@ def test_text_stands_out_in_both_schemes(browser: Browser, address: str) -> None
         .map((e) => { const a = light(getComputedStyle(e).color), b = light(ground(e));
           return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.outerHTML.slice(0, 80)]; })
         .filter(([ratio]) => ratio < 4.5); }"""
-    faint = []
+    faint: list[tuple[str, float, str]] = []
     for context in contexts(browser, address):
         shown = context.new_page()
         for path in PATHS:

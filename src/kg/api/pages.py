@@ -22,8 +22,10 @@ from kg.api import negotiation, portraits
 from kg.api.contents import QUESTION, Contents, Row, Term, select
 from kg.api.responses import add_get, respond
 from kg.api.state import State
+from kg.engine import QueryRequest
 from kg.errors import NotFoundError
 
+_MAX_JSON_LD = 50_000
 KINDS = ("concept", "claim", "passage", "document", "graph")
 SUFFIXES = {
     "ttl": "text/turtle",
@@ -255,7 +257,18 @@ async def thing(request: Request, path: str) -> Response:
         sections=sections,
         claims=claims,
         texts=texts,
+        json_ld=await _json_ld(state, iri),
     )
+
+
+async def _json_ld(state: State, iri: str) -> str:
+    """Return the data of a thing for its page, safe inside a script element; empty where it is long."""
+    answer = await state.engine.query(
+        QueryRequest(query=f"CONSTRUCT {{ <{iri}> ?p ?o }} WHERE {{ <{iri}> ?p ?o }}", format="jsonld")
+    )
+    if len(answer.body) > _MAX_JSON_LD:
+        return ""
+    return answer.body.decode().replace("<", "\\u003c").replace("&", "\\u0026")
 
 
 _OF_DOCUMENTS = frozenset(

@@ -89,12 +89,17 @@ class Statement:
 
 @dataclass(slots=True)
 class Group:
-    """The statements that one property makes in one direction."""
+    """
+    The statements that one property makes in one direction.
+
+    `is_active` where the thing is the object and an inverse property names what it does.
+    """
 
     predicate: str
     is_outgoing: bool
     heading: str
     statements: list[Statement]
+    is_active: bool = False
 
 
 @dataclass(slots=True)
@@ -231,7 +236,8 @@ def _group(statements: Sequence[Statement], contents: Contents) -> list[Group]:
     for one in statements:
         key = (one.is_outgoing, one.predicate)
         if key not in groups:
-            groups[key] = Group(one.predicate, one.is_outgoing, _heading(one, contents), [])
+            is_active = not one.is_outgoing and one.predicate in contents.inverses
+            groups[key] = Group(one.predicate, one.is_outgoing, _heading(one, contents), [], is_active)
         groups[key].statements.append(one)
     for group in groups.values():
         group.statements.sort(key=lambda one: (one.when or "9", contents.label(one.node.value).casefold()))
@@ -244,7 +250,7 @@ def _heading(one: Statement, contents: Contents) -> str:
     if one.is_outgoing:
         return label
     inverse = contents.inverses.get(one.predicate)
-    return contents.label(inverse) if inverse else f"{label} ←"
+    return contents.label(inverse) if inverse else f"… {label} this"
 
 
 async def read_receipts(engine: Runner, claims: Sequence[str]) -> dict[str, Receipt]:
