@@ -77,10 +77,17 @@ def test_a_new_version_is_served_when_it_is_published(settings: Settings, serve:
         assert client.get("/health").json()["version"] != before
         assert "Tern Rock meeting" in client.get("/page/gull-rock-meeting").text
         assert client.get("/search", params={"q": "tern rock"}).json()["things"]
-        (settings.root / "queries" / "meetings" / "chairs.rq").write_text("SELECT", encoding="utf-8")
+        question = settings.root / "queries" / "meetings" / "chairs.rq"
+        text = question.read_text(encoding="utf-8")
+        question.with_name("chaired.rq").write_text(text, encoding="utf-8")
+        while client.get("/queries/meetings/chaired").status_code != 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert client.get("/queries/meetings/chaired").status_code == 200
+        question.write_text("SELECT", encoding="utf-8")
         (settings.build_path / "current").write_text("no-such-version", encoding="utf-8")
         time.sleep(1.5)
         assert "Tern Rock meeting" in client.get("/page/gull-rock-meeting").text
+        assert client.get("/queries/meetings/chairs").status_code == 200
 
 
 def test_start_is_refused_when_nothing_is_built(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def environment() -> Environment:
     made.filters["number"] = lambda value: f"{int(value):,}"
     made.filters["capital"] = lambda text: text[:1].upper() + text[1:]
     made.filters["words"] = lambda name: re.sub(r"(?<=[a-z0-9])([A-Z])", r" \1", name).lower()
+    made.globals["paragraphs"] = paragraphs
     made.globals["local"] = local_path
     made.globals["anchor"] = lambda iri: iri.rpartition("#")[2]
     made.globals["is_date"] = lambda term: term.datatype in _DATES
@@ -316,15 +317,15 @@ async def _claim(request: Request, iri: str) -> Response:
     receipts = await portraits.read_receipts(state.engine, [iri])
     if not rows:
         raise not_found(state.contents, iri)
-    return _linked(request, iri, "claim.html", rows=rows, receipt=receipts[iri], groups=by_subject(rows))
+    return _linked(request, iri, "claim.html", rows=rows, receipt=receipts[iri])
 
 
-def by_subject(rows: Sequence[Row]) -> dict[Term, list[Row]]:
-    """Group triples by their subjects."""
-    groups: dict[Term, list[Row]] = {}
+def paragraphs(rows: Sequence[Row]) -> list[tuple[Term, list[tuple[Term, list[Term]]]]]:
+    """Group triples by subject, then by property."""
+    groups: dict[Term, dict[Term, list[Term]]] = {}
     for row in rows:
-        groups.setdefault(row["subject"], []).append(row)
-    return groups
+        groups.setdefault(row["subject"], {}).setdefault(row["predicate"], []).append(row["object"])
+    return [(subject, list(verbs.items())) for subject, verbs in groups.items()]
 
 
 async def _passage(request: Request, iri: str) -> Response:
@@ -344,9 +345,7 @@ async def _graph(request: Request, iri: str) -> Response:
     if not rows and portrait is None:
         raise not_found(state.contents, iri)
     size = state.contents.sizes.get(iri, len(rows))
-    return _linked(
-        request, iri, "graph.html", rows=rows, size=size, portrait=portrait, groups=by_subject(rows)
-    )
+    return _linked(request, iri, "graph.html", rows=rows, size=size, portrait=portrait)
 
 
 async def documents(request: Request) -> Response:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,8 +17,8 @@ from kg.config import Settings
 from kg.dataset import Snapshot, find_snapshot
 from kg.engine import Engine
 from kg.errors import KGError, MissingPartError
-from kg.names import load_prefixes
-from kg.templates import load_templates
+from kg.names import Prefixes, load_prefixes
+from kg.templates import Template, load_templates
 
 log = logging.getLogger("kg.api")
 
@@ -39,6 +40,7 @@ class State:
         self._engine: Engine | None = engine
         self._contents: Contents | None = None
         self._version = ""
+        self._stamp: tuple[tuple[str, int], ...] = ()
         self._watch: asyncio.Task[None] | None = None
 
     @classmethod
@@ -77,7 +79,7 @@ class State:
             self._engine = Engine(self.settings)
             await self._engine.start(snapshot)
             self._version = snapshot.version
-        self._contents = await self._read()
+        self._contents = await self._read(*self._read_files())
         if self._given is None:
             self._watch = asyncio.create_task(self._watch_versions())
 
@@ -96,8 +98,9 @@ class State:
             return False
         self._version = snapshot.version
         try:
+            files = self._read_files()
             await self.engine.switch(snapshot)
-            self._contents = await self._read()
+            self._contents = await self._read(*files)
         except KGError:
             log.exception("version %s cannot be served; the one before goes on", snapshot.version)
             return False
@@ -110,9 +113,28 @@ class State:
             raise MissingPartError("nothing is built yet; run `kg build`", part="snapshot")
         return snapshot
 
-    async def _read(self) -> Contents:
+    def _read_files(self) -> tuple[Prefixes, dict[str, Template]]:
+        self._stamp = self._stamp_of_templates()
         prefixes = load_prefixes(self.settings.path("ontology", "prefixes.ttl"))
-        templates = load_templates(self.settings.root, prefixes)
+        return prefixes, load_templates(self.settings.root, prefixes)
+
+    def _stamp_of_templates(self) -> tuple[tuple[str, int], ...]:
+        """Return what changes when a template is written, added or removed."""
+        files = self.settings.path("queries").rglob("*.rq")
+        return tuple(sorted((str(one), one.stat().st_mtime_ns) for one in files))
+
+    async def reload_templates(self) -> bool:
+        """Read the templates again if they have changed; where that fails keep those before, and log it."""
+        if self._stamp_of_templates() == self._stamp:
+            return False
+        try:
+            self._contents = await self._read(*self._read_files())
+        except KGError:
+            log.exception("the templates as they are now cannot be served; those before go on")
+            return False
+        return True
+
+    async def _read(self, prefixes: Prefixes, templates: Mapping[str, Template]) -> Contents:
         version = str(self.engine.status().get("version", self._version))
         return await Contents.load(self.engine, version=version, prefixes=prefixes, templates=templates)
 
@@ -120,7 +142,8 @@ class State:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             try:
-                await self.refresh()
+                if not await self.refresh():
+                    await self.reload_templates()
             except Exception:  # the watch outlives every fault of one look
                 log.exception("the look for a new version failed")
 
