@@ -5,6 +5,7 @@ Contents: what the pages know of the version that is served: labels, search, siz
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,6 +18,8 @@ from kg.templates import Parameter, Resolve, Template, resolver
 
 _MAX_LABELS = 300_000
 QUESTION = "question"
+# Vocabularies whose terms are English words; they carry no labels here.
+_WORDED = frozenset({"cito", "dcterms", "foaf", "oa", "org", "owl", "prov", "rdf", "rdfs", "schema", "skos"})
 
 _LABELS = """
 PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
@@ -137,6 +140,9 @@ class Contents:
         for space, word in ((names.CLAIM, "Claim"), (names.PASSAGE, "Passage"), (names.GRAPH, "Graph")):
             if iri.startswith(space):
                 return f"{word} {iri[len(space) :]}"
+        prefix, _, local = self.prefixes.compress(iri).partition(":")
+        if prefix in _WORDED and local and "/" not in local:
+            return re.sub(r"(?<=[a-z0-9])([A-Z])", r" \1", local).lower()
         return self.prefixes.compress(iri)
 
     def kind_label(self, iri: str) -> str:
