@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyoxigraph as ox
 import pytest
 import uvicorn
 
@@ -76,6 +77,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     )
     publish(settings, progress=lambda _: None)
     return settings
+
+
+@pytest.fixture(scope="session")
+def published() -> ox.Store:
+    """Publish the real files of the project, and load what is published."""
+    snapshot = publish(Settings(root=Path(__file__).parents[1]), progress=lambda _: None)
+    store = ox.Store()
+    store.bulk_load(path=str(snapshot.quads_path), format=ox.RdfFormat.N_QUADS)
+    return store
 
 
 @contextmanager

@@ -16,9 +16,7 @@ import pyoxigraph as ox
 import pytest
 import yaml
 
-from kg.config import Settings
 from kg.names import Prefixes, load_prefixes
-from kg.publication import publish
 from kg.templates import Template, load_templates, projection
 
 ROOT = Path(__file__).parents[2]
@@ -38,17 +36,6 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 ALL_CASES = list(cases())
-
-
-@pytest.fixture(scope="module")
-def store() -> ox.Store:
-    """Publish the real files, and load what is published."""
-    if not any((ROOT / "data" / "documents").rglob("*.trig")):
-        pytest.skip("data/documents holds no claims yet")
-    snapshot = publish(Settings(root=ROOT), progress=lambda _: None)
-    loaded = ox.Store()
-    loaded.bulk_load(path=str(snapshot.quads_path), format=ox.RdfFormat.N_QUADS)
-    return loaded
 
 
 def run(store: ox.Store, query: str) -> tuple[list[str], list[dict[str, str]]]:
@@ -77,12 +64,12 @@ def test_questions_and_cases_mirror_each_other() -> None:
 
 
 @pytest.mark.parametrize(("key", "case"), ALL_CASES, ids=[key for key, _ in ALL_CASES])
-def test_question_gives_what_its_case_says(key: str, case: dict[str, Any], store: ox.Store) -> None:
+def test_question_gives_what_its_case_says(key: str, case: dict[str, Any], published: ox.Store) -> None:
     """Columns, number of rows, and the rows that must be there."""
     assert set(case) <= KEYS
     template = TEMPLATES[key]
     query = template.bind(case["values"]) if "values" in case else template.text
-    columns, rows = run(store, query)
+    columns, rows = run(published, query)
     assert columns == case["columns"] == list(template.columns)
     assert len(rows) == int(case["rows"])
     for wanted in case.get("appear", []):
@@ -102,18 +89,18 @@ def test_question_obeys_the_conventions(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", TEMPLATES)
-def test_question_answers_with_its_examples(key: str, store: ox.Store) -> None:
+def test_question_answers_with_its_examples(key: str, published: ox.Store) -> None:
     """What the page shows first is not empty."""
     template = TEMPLATES[key]
     needed = {one.name: one.example or "" for one in template.parameters.values() if one.required}
-    assert run(store, template.bind(needed))[1]
+    assert run(published, template.bind(needed))[1]
 
 
 @pytest.mark.parametrize("path", CHECKS, ids=[path.stem for path in CHECKS])
-def test_check_finds_nothing(path: Path, store: ox.Store) -> None:
+def test_check_finds_nothing(path: Path, published: ox.Store) -> None:
     """No culprit; and the check selects the message last."""
     text = path.read_text(encoding="utf-8")
     columns = projection(text)
     assert columns
     assert columns[-1] == "message"
-    assert run(store, text)[1] == []
+    assert run(published, text)[1] == []
