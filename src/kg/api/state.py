@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from starlette.requests import Request
 
 from kg.api.contents import Contents
 from kg.config import Settings
-from kg.dataset import Snapshot, find_snapshot
+from kg.dataset import Snapshot, find_snapshot, hold
 from kg.engine import Engine
 from kg.errors import KGError, MissingPartError
 from kg.names import Prefixes, load_prefixes
@@ -41,6 +42,7 @@ class State:
         self._contents: Contents | None = None
         self._version = ""
         self._stamp: tuple[tuple[str, int], ...] = ()
+        self._held = ExitStack()
         self._watch: asyncio.Task[None] | None = None
 
     @classmethod
@@ -76,6 +78,7 @@ class State:
         """
         if self._given is None:
             snapshot = self._current()
+            self._hold(snapshot)
             self._engine = Engine(self.settings)
             await self._engine.start(snapshot)
             self._version = snapshot.version
@@ -90,6 +93,7 @@ class State:
             await asyncio.gather(self._watch, return_exceptions=True)
         if self._given is None and self._engine is not None:
             await self._engine.close()
+        self._held.close()
 
     async def refresh(self) -> bool:
         """Serve the current version if it is another; where that fails keep what is served, and log it."""
@@ -100,12 +104,19 @@ class State:
         try:
             files = self._read_files()
             await self.engine.switch(snapshot)
+            self._hold(snapshot)
             self._contents = await self._read(*files)
         except KGError:
             log.exception("version %s cannot be served; the one before goes on", snapshot.version)
             return False
         log.info("serving version %s", snapshot.version)
         return True
+
+    def _hold(self, snapshot: Snapshot) -> None:
+        """Keep a version on disk while it is served, since a worker may have to read it again."""
+        held, self._held = self._held, ExitStack()
+        self._held.enter_context(hold(snapshot))
+        held.close()
 
     def _current(self) -> Snapshot:
         snapshot = find_snapshot(self.settings)
