@@ -15,7 +15,7 @@ from kg import names
 from kg.config import Settings
 from kg.dataset import load_dataset
 from kg.errors import DataError, Problem
-from kg.validation import check, project, run_checks, to_rdflib
+from kg.validation import check, project, run_checks, to_rdflib, validate
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKS = sorted((ROOT / "queries" / "checks").glob("*.rq"))
@@ -229,6 +229,25 @@ def test_check_leaves_literal_normalisation_as_it_was(project_root: Path) -> Non
     before = rdflib.NORMALIZE_LITERALS
     problems(project_root)
     assert before == rdflib.NORMALIZE_LITERALS
+
+
+def test_check_tells_an_impossible_day_without_noise(
+    project_root: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A day that no calendar has is a problem, not a traceback in the log."""
+    found = problems(project_root, '"1894"^^xsd:gYear', '"1894-02-30"^^xsd:date')
+    assert any("lat:date on a work" in one.message for one in found)
+    assert capfd.readouterr().err == "" and caplog.text == ""
+
+
+def test_validate_refuses_broken_shapes() -> None:
+    """Shapes that are not well formed are an error and not silence."""
+    text = """@prefix sh: <http://www.w3.org/ns/shacl#> .
+<x:Shape> a sh:NodeShape ; sh:ignoredProperties ( <x:p> ) ; sh:targetClass <x:Class> .
+<x:thing> a <x:Class> ."""
+    graph = rdflib.Graph().parse(data=text, format="turtle")
+    with pytest.raises(DataError, match="the shapes cannot be used"):
+        validate(graph, graph)
 
 
 def test_project_names_every_asserting_graph() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyoxigraph as ox
 import pyshacl
 import rdflib
+from pyshacl.errors import ReportableRuntimeError
 from rdflib import RDF, RDFS, SH
 from rdflib.collection import Collection
 from rdflib.term import Node
 
 from kg import names
+from kg.errors import DataError, Problem
 
 _SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
 _ASSERTION_GRAPH = rdflib.URIRef(names.LAT + "AssertionGraph")
@@ -43,9 +47,11 @@ def validate(data: rdflib.Graph, shapes: rdflib.Graph) -> list[Result]:
     Run pyshacl without inference and return its results, sorted.
 
     The shapes are compiled for this data first; the results are the same.
+
+    Raises:
+        DataError: The shapes are not well formed.
     """
-    with _PYSHACL:
-        normalize = rdflib.NORMALIZE_LITERALS
+    with _PYSHACL, _rdflib_as_it_was():
         try:
             _, report, text = pyshacl.validate(
                 data,
@@ -56,10 +62,10 @@ def validate(data: rdflib.Graph, shapes: rdflib.Graph) -> list[Result]:
                 meta_shacl=False,
                 do_owl_imports=False,
             )
-        finally:
-            rdflib.NORMALIZE_LITERALS = normalize
+        except ReportableRuntimeError as error:
+            raise DataError([Problem(f"the shapes cannot be used: {error}")]) from error
     if not isinstance(report, rdflib.Graph):
-        raise RuntimeError(f"pyshacl failed: {text}")
+        raise DataError([Problem(f"the shapes cannot be used: {text}")])
     found = [_read_result(report, node) for node in report.subjects(RDF.type, SH.ValidationResult)]
     refused = {(one.focus, one.path) for one in found if one.component != SH.ClosedConstraintComponent}
     kept = [
@@ -68,6 +74,17 @@ def validate(data: rdflib.Graph, shapes: rdflib.Graph) -> list[Result]:
         if one.component != SH.ClosedConstraintComponent or (one.focus, one.path) not in refused
     ]
     return sorted(kept, key=lambda one: tuple(map(str, (one.focus, one.path, one.value, one.shape))))
+
+
+@contextmanager
+def _rdflib_as_it_was() -> Iterator[None]:
+    """Put rdflib's switch for literals back, and keep its log still: what is ill-formed becomes a result."""
+    normalize, log = rdflib.NORMALIZE_LITERALS, logging.getLogger("rdflib.term")
+    was_disabled, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        rdflib.NORMALIZE_LITERALS, log.disabled = normalize, was_disabled
 
 
 def _read_result(report: rdflib.Graph, node: Node) -> Result:
@@ -168,8 +185,9 @@ def to_rdflib(quads: Iterable[ox.Quad]) -> rdflib.Graph:
             terms[term] = _to_node(term)
         return terms[term]
 
-    for quad in quads:
-        graph.add((convert(quad.subject), convert(quad.predicate), convert(quad.object)))
+    with _rdflib_as_it_was():
+        for quad in quads:
+            graph.add((convert(quad.subject), convert(quad.predicate), convert(quad.object)))
     return graph
 
 
