@@ -15,7 +15,7 @@ from pathlib import Path
 import pyoxigraph as ox
 
 import kg
-from kg import names
+from kg import evidence, names, templates
 from kg.config import Settings
 from kg.dataset import (
     Dataset,
@@ -29,6 +29,7 @@ from kg.dataset import (
 from kg.errors import DataError, Problem
 
 Progress = Callable[[str], None]
+_REFERENCE_FILE = ox.NamedNode(names.LAT + "referenceFile")
 _CURATED_ON = ox.NamedNode(names.LAT + "curatedOn")
 
 
@@ -123,7 +124,41 @@ def validate(dataset: Dataset, settings: Settings) -> list[Problem]:
     """Hold a dataset to the shapes, the checks and the rules of evidence."""
     from kg import validation  # here, since a start with nothing to build needs no SHACL engine
 
-    return validation.check(dataset, settings)
+    problems = validation.check(dataset, settings) + _check_evidence(dataset, settings)
+    problems += _check_queries(dataset)
+    return problems
+
+
+def _check_evidence(dataset: Dataset, settings: Settings) -> list[Problem]:
+    """Hold the passages to the reference texts that are at hand; those that are not are passed over."""
+    problems = []
+    for quad in dataset.store.quads_for_pattern(None, _REFERENCE_FILE, None, None):
+        assert isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, ox.Literal)
+        path = settings.documents_path / quad.object.value
+        if not path.is_file():
+            continue
+        record = evidence.load_document(dataset.store, quad.subject.value)
+        text = path.read_bytes()
+        found = f"sha256:{hashlib.sha256(text).hexdigest()}"
+        if found != record.reference_digest:
+            message = (
+                f"{path} is not the reference text: its digest is {found}, expected {record.reference_digest}. "
+                "Usual cause: another edition, or line ends were changed."
+            )
+            problems.append(Problem(message, subject=record.iri, fix="put the reference text there"))
+            continue
+        passages = evidence.load_passages(dataset.store, record.iri)
+        problems += evidence.check_passages(passages, text.decode("utf-8"))
+    return problems
+
+
+def _check_queries(dataset: Dataset) -> list[Problem]:
+    """Read every question, so that a bad header stops the build and not the service."""
+    try:
+        templates.load_templates(dataset.root, dataset.prefixes)
+    except DataError as error:
+        return error.problems
+    return []
 
 
 def infer(dataset: Dataset, *, progress: Progress = _silent) -> None:

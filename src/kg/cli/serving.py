@@ -34,7 +34,8 @@ def take_port(settings: Settings) -> Iterator[socket.socket]:
     host, port = settings.host, settings.port
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        taken = socket.socket(family, kind)
+        # named TCP, since asyncio turns Nagle's delay off only for sockets that say so
+        taken = socket.socket(family, kind, socket.IPPROTO_TCP)
     except OSError as error:
         raise UsageError(f"--host {host}: not an address of this machine ({error}).") from error
     with taken:
