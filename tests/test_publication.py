@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,3 +151,36 @@ def test_publish_from_two_processes_builds_once(settings: Settings) -> None:
         one.join(10)
     assert len({version for version, _ in results}) == 1
     assert sum(steps for _, steps in results) == 1
+
+
+def test_build_stops_at_a_digest_that_does_not_match(settings: Settings) -> None:
+    """A passage whose digest is not that of the words at its place is told of with its file and line."""
+    path = settings.path(MEETINGS)
+    text = path.read_text(encoding="utf-8")
+    found = re.search(r"lat:digest \"sha256:([0-9a-f]{64})", text)
+    assert found
+    path.write_text(text.replace(found[1], "0" * 64), encoding="utf-8")
+    problems = publication.check(settings)
+    assert [one.path for one in problems] == [path]
+    assert problems[0].line
+    assert "digest" in problems[0].message
+
+
+def test_build_stops_at_a_text_that_is_not_the_reference(settings: Settings) -> None:
+    """A copy of a document with other bytes than the record says is refused by name."""
+    copy = next(settings.documents_path.glob("*.txt"))
+    copy.write_bytes(copy.read_bytes() + b"\n")
+    problems = publication.check(settings)
+    assert len(problems) == 1
+    assert str(copy) in problems[0].message
+    assert problems[0].fix
+
+
+def test_build_stops_at_a_question_with_a_bad_header(settings: Settings) -> None:
+    """A question whose header is not fine stops the build, not the service."""
+    path = settings.path("queries", "meetings", "broken.rq")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#+ titel: Broken\nSELECT ?a WHERE { ?a ?b ?c }\n", encoding="utf-8")
+    problems = publication.check(settings)
+    assert problems
+    assert {one.path for one in problems} == {path}

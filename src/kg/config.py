@@ -1,7 +1,7 @@
 """
-Settings: read once from `KG_*` environment variables, frozen, passed in (never imported as a global).
+Settings: read once from `KG_*` environment variables, frozen, passed in, never imported as a global.
 
-Each field holds its default, its unit (in its name) and its help; `describe()` lists them for the documentation.
+Each field holds its default, its unit (in its name) and its help; `describe()` lists them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _setting(default: Any, help_text: str) -> Any:
 class Settings:
     """All settings of Lateral."""
 
-    root: Path = _setting(Path("."), "folder that holds ontology, shapes, data and queries")
+    root: Path = _setting(Path(), "folder that holds ontology, shapes, data and queries")
     build: Path = _setting(Path("build"), "folder for what is built; relative to root")
     documents: Path = _setting(
         Path("../shared/documents"), "folder with copies of the source documents, if any; relative to root"
@@ -62,12 +62,16 @@ class Settings:
             raise UsageError(f"{', '.join(unknown)}: no such setting. Known: {', '.join(sorted(known))}.")
         values: dict[str, Any] = {}
         for name, text in given.items():
-            default = known[name].default
+            default: Any = known[name].default
             try:
-                values[known[name].name] = type(default)(text) if not isinstance(default, Path) else Path(text)
+                values[known[name].name] = (
+                    type(default)(text) if not isinstance(default, Path) else Path(text)
+                )
             except ValueError as error:
                 kind = type(default).__name__
-                raise UsageError(f"{name}={text!r} is not a value: expected {kind}, e.g. {default}.") from error
+                raise UsageError(
+                    f"{name}={text!r} is not a value: expected {kind}, e.g. {default}."
+                ) from error
         return cls(**values)
 
     def path(self, *parts: str) -> Path:

@@ -96,7 +96,9 @@ class Prefixes(Mapping[str, str]):
 
     def header(self) -> str:
         """Return the SPARQL PREFIX lines of the whole map, sorted."""
-        return "".join(f"PREFIX {prefix}: <{self.namespaces[prefix]}>\n" for prefix in sorted(self.namespaces))
+        return "".join(
+            f"PREFIX {prefix}: <{self.namespaces[prefix]}>\n" for prefix in sorted(self.namespaces)
+        )
 
 
 def load_prefixes(path: Path) -> Prefixes:
@@ -108,7 +110,7 @@ def load_prefixes(path: Path) -> Prefixes:
     """
     found = dict(_DECLARATION.findall(path.read_text(encoding="utf-8")))
     if not found:
-        raise NotFoundError(f"{path} declares no prefix: expected sh:prefix \"…\" ; sh:namespace \"…\".")
+        raise NotFoundError(f'{path} declares no prefix: expected sh:prefix "…" ; sh:namespace "…".')
     return Prefixes(found)
 
 

@@ -109,7 +109,7 @@ def _prepare(settings: Settings, progress: Progress) -> Dataset:
     progress("reading the files")
     dataset = load_dataset(settings.root)
     progress(f"checking {len(dataset.files)} files")
-    problems = validate(dataset, settings)
+    problems = [*validate(dataset, settings), *_check_evidence(dataset, settings), *_check_queries(dataset)]
     if problems:
         raise DataError(_placed(one, dataset) for one in problems)
     progress("inferring")
@@ -121,12 +121,10 @@ def _prepare(settings: Settings, progress: Progress) -> Dataset:
 
 
 def validate(dataset: Dataset, settings: Settings) -> list[Problem]:
-    """Hold a dataset to the shapes, the checks and the rules of evidence."""
+    """Hold a dataset to the shapes and the checks."""
     from kg import validation  # here, since a start with nothing to build needs no SHACL engine
 
-    problems = validation.check(dataset, settings) + _check_evidence(dataset, settings)
-    problems += _check_queries(dataset)
-    return problems
+    return validation.check(dataset, settings)
 
 
 def _check_evidence(dataset: Dataset, settings: Settings) -> list[Problem]:
@@ -142,7 +140,8 @@ def _check_evidence(dataset: Dataset, settings: Settings) -> list[Problem]:
         found = f"sha256:{hashlib.sha256(text).hexdigest()}"
         if found != record.reference_digest:
             message = (
-                f"{path} is not the reference text: its digest is {found}, expected {record.reference_digest}. "
+                f"{path} is not the reference text: its digest is {found}, "
+                f"expected {record.reference_digest}. "
                 "Usual cause: another edition, or line ends were changed."
             )
             problems.append(Problem(message, subject=record.iri, fix="put the reference text there"))
