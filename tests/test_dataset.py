@@ -241,6 +241,7 @@ def test_load_dataset_refuses_blank_nodes_in_data_with_their_lines(project: Path
     (project / "data/entities/zone.ttl").write_text(
         HEAD + "id:a lat:p [ lat:q 1 ] .\n_:b lat:p 1 .\nid:c lat:p () ."
     )
+    (project / "shapes").mkdir(exist_ok=True)
     (project / "shapes/x.ttl").write_text("<urn:s> <urn:p> [ <urn:q> ( 1 2 ) ] .")
     assert [one.line for one in problems_of(project)] == [3, 4]
 
