@@ -21,6 +21,7 @@ from kg.evidence import (
     load_sections,
     read_copy,
     verify,
+    words,
 )
 from kg.evidence.republication import plain_words
 from kg.names import DOCUMENT, ENTITIES_GRAPH
