@@ -906,3 +906,20 @@ def test_concepts_that_axioms_name_exist() -> None:
     """A defined class rests on a concept that the schemes hold."""
     for value in terms().objects(None, OWL.hasValue):
         assert value in set(our_concepts()), value
+
+
+def test_examples_of_the_terms_hold_in_the_graph(published: pyoxigraph.Store) -> None:
+    """What a term gives as its example is in the published graph, digests and terms without use aside."""
+    prefixes = load_prefixes(ROOT / "ontology" / "prefixes.ttl")
+    header = "".join(f"PREFIX {prefix}: <{iri}>\n" for prefix, iri in prefixes.items())
+    seen, wrong = 0, []
+    for term, example in terms().subject_objects(SKOS.example):
+        text = str(example)
+        if not str(term).startswith(LAT) or text.startswith(("(no use yet)", "the inverse of")) or "…" in text:
+            continue
+        pattern = text if " " in text else f"{text} a <{term}>"
+        seen += 1
+        if not published.query(f"{header}ASK {{ {pattern} }}"):
+            wrong.append(f"{term}: {text}")
+    assert wrong == []
+    assert seen > 200
