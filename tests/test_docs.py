@@ -107,6 +107,29 @@ def test_query_of_the_documentation_answers(page: str, query: str, published: ox
     assert list(found)
 
 
+ANSWERED = re.compile(r"```sparql\n(?P<query>.*?)```\n\n```text\n(?P<answer>.*?)```", re.DOTALL)
+
+
+def test_answers_of_the_findings_are_current(published: ox.Store) -> None:
+    """Each query of docs/findings.md gives the answer that stands below it."""
+    path = ROOT / "docs" / "findings.md"
+
+    def answer(found: re.Match[str]) -> str:
+        rows = published.query(found["query"])
+        assert isinstance(rows, ox.QuerySolutions)
+        csv = rows.serialize(format=ox.QueryResultsFormat.CSV)
+        assert csv
+        text = csv.decode().replace("\r\n", "\n")
+        return f"```sparql\n{found['query']}```\n\n```text\n{text}```"
+
+    text = path.read_text(encoding="utf-8")
+    current = ANSWERED.sub(answer, text)
+    if WRITE:
+        path.write_text(current, encoding="utf-8")
+    assert len(ANSWERED.findall(text)) == 5
+    assert WRITE or text == current, "docs/findings.md is stale: WRITE_DOCS=1 pytest tests/test_docs.py"
+
+
 COMMANDS = [
     line.strip().removeprefix(".venv/bin/")
     for _, text in blocks("sh")
