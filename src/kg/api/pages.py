@@ -26,6 +26,7 @@ from kg.engine import QueryRequest
 from kg.errors import NotFoundError
 
 _MAX_JSON_LD = 50_000
+_SHOWN_PER_TOPIC = 2
 KINDS = ("concept", "claim", "passage", "document", "graph")
 SUFFIXES = {
     "ttl": "text/turtle",
@@ -148,7 +149,8 @@ async def home(request: Request) -> Response:
     return render(
         request,
         "home.html",
-        topics=by_topic(contents),
+        topics={topic: some[:_SHOWN_PER_TOPIC] for topic, some in by_topic(contents).items()},
+        total=len(contents.templates),
         picture=sizes_of_kinds(contents),
         counts=counts(contents),
     )
