@@ -35,6 +35,7 @@ def parse(content: bytes, path: Path, prefixes: Prefixes) -> Parsed:
     Parse Turtle or TriG (the suffix decides), going on after an error so that all are found.
 
     An undeclared prefix is reported once; after an unclosed string nothing more is: it could not be trusted.
+    What only echoes an earlier error (a graph's closing brace) is not reported.
 
     >>> bad = parse(b"<urn:a> <urn:b> lat:C .", Path("a.ttl"), Prefixes({"lat": "http://e/"}))
     >>> print(bad.problems[0])
@@ -60,16 +61,20 @@ def _worth_telling(explained: list[tuple[str, Problem]]) -> Iterator[Problem]:
     """Drop what only follows from an earlier error."""
     seen: set[str] = set()
     last_line: int | None = None
-    for kind, problem in explained[:_MAX_PROBLEMS]:
+    told = 0
+    for kind, problem in explained:
         is_prefix = kind.startswith("prefix ")
-        if kind in seen or (not is_prefix and problem.line == last_line):
+        # After an error in a graph, the parser no longer knows that it is in one: every } would be told.
+        is_echo = kind == "brace" and told > 0
+        if is_echo or kind in seen or (not is_prefix and problem.line == last_line):
             continue
         yield problem
+        told += 1
         if is_prefix:
             seen.add(kind)
         else:
             last_line = problem.line
-        if kind == "string":
+        if kind in ("string", "mark") or told == _MAX_PROBLEMS:
             return
 
 
@@ -85,6 +90,12 @@ def _explain(error: SyntaxError, content: bytes, path: Path, prefixes: Prefixes)
     if lines[line - 1].startswith(("<<<<<<<", "=======", ">>>>>>>")):
         return told(
             "merge", "a merge conflict stands here.", "settle it: keep one side and delete the marker lines."
+        )
+    if line == 1 and lines[0].startswith("\ufeff"):
+        return told(
+            "mark",
+            "a byte order mark stands before the text: expected UTF-8 without one.",
+            "save the file again as UTF-8, without BOM.",
         )
     undeclared = _UNDECLARED.search(reason)
     if undeclared:
@@ -122,7 +133,7 @@ def _explain(error: SyntaxError, content: bytes, path: Path, prefixes: Prefixes)
             "write a prefixed name (id:malta), or the IRI in full.",
         )
     return told(
-        "other",
+        "brace" if token.startswith("}") else "other",
         f"{reason[0].lower()}{reason[1:]}: expected {_expected(reason)}.",
         _repair(reason, token, path),
     )
