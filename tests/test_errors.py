@@ -48,7 +48,7 @@ def test_problem_documents_hold_the_fields() -> None:
 def test_data_error_tells_every_problem() -> None:
     """The message has a line for each; the document has their fields, empty ones left out."""
     error = DataError([Problem("bad", Path("a.ttl"), 3), Problem("worse", fix="mend it")])
-    assert str(error) == "a.ttl:3: bad\nworse Fix: mend it"
+    assert str(error) == "a.ttl:3: bad\nworse. Fix: mend it"
     assert json.loads(json.dumps(error.as_problem()))["problems"] == [
         {"message": "bad", "path": "a.ttl", "line": 3},
         {"message": "worse", "fix": "mend it"},

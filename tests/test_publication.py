@@ -164,6 +164,17 @@ def test_build_stops_at_a_digest_that_does_not_match(settings: Settings) -> None
     assert [one.path for one in problems] == [path]
     assert problems[0].line
     assert "digest" in problems[0].message
+    assert problems[0].message.startswith("passage demo/0001: ")
+    assert str(problems[0].fix).startswith("cite it again: kg cite demo ")
+
+
+def test_build_stops_at_a_list_of_exceptions_that_does_not_parse(settings: Settings) -> None:
+    """What is no fact is read too, whether the document is at hand or not."""
+    path = settings.path("data", "documents", "demo", "not-facts.yaml")
+    path.write_text("- {", encoding="utf-8")
+    for one in (settings, replace(settings, documents=Path("nowhere"))):
+        (problem,) = publication.check(one)
+        assert (problem.path, problem.line) == (path, 1)
 
 
 def test_build_stops_at_a_text_that_is_not_the_reference(settings: Settings) -> None:

@@ -57,11 +57,12 @@ class Problem:
         Write the problem on one line, opened by its place.
 
         >>> str(Problem("'id:x' is not a term", Path("a.ttl"), 3, 7, fix="write id:y"))
-        "a.ttl:3:7: 'id:x' is not a term Fix: write id:y"
+        "a.ttl:3:7: 'id:x' is not a term. Fix: write id:y"
         """
         numbers = [str(n) for n in (self.line, self.column) if n is not None]
         place = ":".join([str(self.path), *numbers]) + ": " if self.path else ""
-        return f"{place}{self.message}" + (f" Fix: {self.fix}" if self.fix else "")
+        stop = "" if self.message.endswith((".", "?", "!", ":")) else "."
+        return f"{place}{self.message}" + (f"{stop} Fix: {self.fix}" if self.fix else "")
 
     def as_json(self) -> dict[str, Any]:
         """Return the problem as JSON values, empty fields left out."""

@@ -133,6 +133,7 @@ def _check_evidence(dataset: Dataset, settings: Settings) -> list[Problem]:
     for quad in dataset.store.quads_for_pattern(None, _REFERENCE_FILE, None, None):
         assert isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, ox.Literal)
         path = settings.documents_path / quad.object.value
+        problems += _check_exceptions(settings.root, quad.subject.value)
         if not path.is_file():
             continue
         record = evidence.load_document(dataset.store, quad.subject.value)
@@ -149,6 +150,18 @@ def _check_evidence(dataset: Dataset, settings: Settings) -> list[Problem]:
         passages = evidence.load_passages(dataset.store, record.iri)
         problems += evidence.check_passages(passages, text.decode("utf-8"))
     return problems
+
+
+def _check_exceptions(root: Path, document: str) -> list[Problem]:
+    """Read the list of what in a document is no fact, if it has one."""
+    slug = document.removeprefix(names.DOCUMENT)
+    path = root / "data" / "documents" / slug / "not-facts.yaml"
+    try:
+        if path.is_file():
+            evidence.load_exceptions(path)
+    except DataError as error:
+        return error.problems
+    return []
 
 
 def _check_queries(dataset: Dataset) -> list[Problem]:

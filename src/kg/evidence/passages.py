@@ -9,7 +9,7 @@ from pyoxigraph import Literal, NamedNode, QuerySolutions, Store
 
 from kg.errors import NotFoundError, Problem
 from kg.evidence.canon import digest, words
-from kg.names import CLAIMS_GRAPH, DOCUMENT, ENTITIES_GRAPH, LAT, OA, PASSAGES_GRAPH, RDFS
+from kg.names import CLAIMS_GRAPH, DOCUMENT, ENTITIES_GRAPH, LAT, OA, PASSAGE, PASSAGES_GRAPH, RDFS
 
 MAX_CODE_POINTS = 600  # design.md, section 5
 MAX_LOCATOR_WORDS = 4  # design.md, section 5
@@ -178,11 +178,24 @@ def check_passages(passages: Iterable[Passage], text: str) -> list[Problem]:
     """
     Hold every passage against the reference text: bounds, length, first and last words, digest, count.
 
+    A passage gives one problem, which names every fault.
+
     Args:
         passages: Passages of one document.
         text: Its reference text, as it is on disk.
     """
-    return [Problem(message, subject=one.iri) for one in passages for message in _faults(one, text)]
+    return [_told(one, faults) for one in passages if (faults := _faults(one, text))]
+
+
+def _told(passage: Passage, faults: Iterable[str]) -> Problem:
+    """Put all that is wrong with one passage into one problem: it has one mending."""
+    name = passage.iri.removeprefix(PASSAGE)
+    return Problem(
+        f"passage {name}: {' '.join(faults)} Usual cause: it was written by hand, not by kg cite.",
+        fix=f"cite it again: kg cite {passage.document.removeprefix(DOCUMENT)} "
+        f'"{passage.first_words}" "{passage.last_words}"',
+        subject=passage.iri,
+    )
 
 
 def _faults(passage: Passage, text: str) -> list[str]:
