@@ -20,6 +20,8 @@ from click.testing import CliRunner, Result
 
 from kg import publication
 from kg.cli import main
+from kg.names import load_prefixes
+from kg.templates import load_templates
 
 SOURCE = Path(__file__).parents[1] / "src"
 MEETINGS = "data/documents/demo/meetings.trig"
@@ -62,6 +64,15 @@ def test_help_of_every_verb_holds_an_example(verb: tuple[str, ...]) -> None:
     result = CliRunner().invoke(main, [*verb, "--help"])
     assert result.exit_code == 0
     assert f"\n    kg {' '.join(verb)}" in result.output
+
+
+def test_questions_in_the_help_are_kept() -> None:
+    """The question of an example is one that can be asked, with that parameter."""
+    root = SOURCE.parent
+    known = load_templates(root, load_prefixes(root / "ontology" / "prefixes.ttl"))
+    found = re.findall(r"kg ask ([a-z-]+/[a-z-]+) --param ([A-Za-z]+)=", str(main.commands["ask"].epilog))
+    assert found
+    assert all(parameter in known[key].parameters for key, parameter in found)
 
 
 def test_help_is_quick_and_loads_no_library() -> None:
@@ -120,6 +131,9 @@ def test_last_uses_the_version_there_is(run: Run, project: Path) -> None:
     (project / "data/entities/zone.ttl").write_text("nonsense")
     assert run("export", "--format", "nt").exit_code == 1
     assert run("--last", "export", "--format", "nt").exit_code == 0
+    (project / "queries/meetings/broken.rq").write_text("nonsense")
+    assert run("ask").exit_code == 1
+    assert "meetings/chairs" in run("--last", "ask").stdout
 
 
 def test_query_prints_a_table_or_a_format(run: Run, project: Path) -> None:

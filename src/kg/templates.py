@@ -221,15 +221,22 @@ def resolver(
     return resolve
 
 
-def load_templates(root: Path, prefixes: Prefixes) -> dict[str, Template]:
+def load_templates(
+    root: Path, prefixes: Prefixes, *, passed_over: list[Problem] | None = None
+) -> dict[str, Template]:
     """
     Read all templates below `queries/`, but for checks and rules.
+
+    Args:
+        root: Folder of the project.
+        prefixes: Those that headers may use.
+        passed_over: Where given, takes the problems, and the templates that have some are left out.
 
     Returns:
         Each template under its key, `topic/name`, in the order of keys.
 
     Raises:
-        DataError: Some headers are wrong; holds every problem.
+        DataError: Some headers are wrong and `passed_over` is not given; holds every problem.
     """
     found: dict[str, Template] = {}
     problems: list[Problem] = []
@@ -244,7 +251,9 @@ def load_templates(root: Path, prefixes: Prefixes) -> dict[str, Template]:
             problems.extend(error.problems)
         else:
             found[template.key] = template
-    if problems:
+    if passed_over is not None:
+        passed_over += problems
+    elif problems:
         raise DataError(problems)
     return dict(sorted(found.items()))
 

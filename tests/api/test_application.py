@@ -90,6 +90,18 @@ def test_a_new_version_is_served_when_it_is_published(settings: Settings, serve:
         assert client.get("/queries/meetings/chairs").status_code == 200
 
 
+def test_start_on_the_last_good_version_needs_no_good_files(settings: Settings, serve: Serve) -> None:
+    """A question or prefixes that are not fine are left out and told of; the rest is served."""
+    publish(settings, progress=lambda _: None)
+    (settings.root / "queries" / "meetings" / "broken.rq").write_text("SELECT", encoding="utf-8")
+    with serve(settings) as client:
+        assert client.get("/queries/meetings/chairs").status_code == 200
+        assert client.get("/queries/meetings/broken").status_code == 404
+    (settings.root / "ontology" / "prefixes.ttl").write_text("", encoding="utf-8")
+    with serve(settings) as client:
+        assert client.get("/page/gull-rock-meeting").status_code == 200
+
+
 def test_start_is_refused_when_nothing_is_built(tmp_path: Path) -> None:
     """The message says which command builds."""
     app = create_app(Settings(root=tmp_path))

@@ -226,3 +226,9 @@ def test_csv_and_tsv_have_their_headers(client: httpx.Client) -> None:
     """CSV names columns bare and ends lines with CRLF, TSV with a question mark."""
     assert client.get("/sparql", params={"query": SELECT, "format": "csv"}).text.startswith("s\r\n")
     assert client.get("/sparql", params={"query": SELECT, "format": "tsv"}).text.startswith("?s\n")
+
+
+def test_description_is_the_same_bytes_each_time(client: httpx.Client) -> None:
+    """So a client that has it gets 304."""
+    first, second = (client.get("/sparql", headers={"Accept": "text/turtle"}) for _ in range(2))
+    assert first.headers["ETag"] == second.headers["ETag"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from fastapi import FastAPI
-from rdflib import RDF, BNode, Graph, Namespace, URIRef
+from rdflib import RDF, Graph, Namespace, URIRef
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -308,7 +308,7 @@ def service_description(address: str, graphs: Iterable[str]) -> Graph:
     graph.add((default, RDF.type, SD.Graph))
     for iri in sorted(graphs):
         if not iri.startswith(names.CLAIM):
-            named = BNode()
+            named = URIRef(f"{address}#{iri.removeprefix(names.BASE)}")  # so that the ETag stays
             graph.add((dataset, SD.namedGraph, named))
             graph.add((named, RDF.type, SD.NamedGraph))
             graph.add((named, SD.name, URIRef(iri)))

@@ -82,7 +82,7 @@ class State:
             self._engine = Engine(self.settings)
             await self._engine.start(snapshot)
             self._version = snapshot.version
-        self._contents = await self._read(*self._read_files())
+        self._contents = await self._read(*self._first_files())
         if self._given is None:
             self._watch = asyncio.create_task(self._watch_versions())
 
@@ -106,8 +106,8 @@ class State:
             await self.engine.switch(snapshot)
             self._hold(snapshot)
             self._contents = await self._read(*files)
-        except KGError:
-            log.exception("version %s cannot be served; the one before goes on", snapshot.version)
+        except KGError as error:
+            log.error("version %s cannot be served; the one before goes on:\n%s", snapshot.version, error)
             return False
         log.info("serving version %s", snapshot.version)
         return True
@@ -123,6 +123,18 @@ class State:
         if snapshot is None:
             raise MissingPartError("nothing is built yet; run `kg build`", part="snapshot")
         return snapshot
+
+    def _first_files(self) -> tuple[Prefixes, dict[str, Template]]:
+        """Read the files as far as they are fine: a start on the last good version must not need them all."""
+        try:
+            return self._read_files()
+        except (KGError, OSError) as error:
+            log.warning("what follows is not served:\n%s", error)
+        try:
+            prefixes = load_prefixes(self.settings.path("ontology", "prefixes.ttl"))
+        except (KGError, OSError):
+            prefixes = self._current().prefixes
+        return prefixes, load_templates(self.settings.root, prefixes, passed_over=[])
 
     def _read_files(self) -> tuple[Prefixes, dict[str, Template]]:
         self._stamp = self._stamp_of_templates()
@@ -140,8 +152,8 @@ class State:
             return False
         try:
             self._contents = await self._read(*self._read_files())
-        except KGError:
-            log.exception("the templates as they are now cannot be served; those before go on")
+        except KGError as error:
+            log.error("the questions as they are now cannot be served; those before go on:\n%s", error)
             return False
         return True
 

@@ -89,7 +89,7 @@ def query(call: Call, query: str, format_name: str | None) -> None:
     _run(call, _read_query(query), format_name)
 
 
-@main.command(epilog=example("kg ask", "kg ask chairing/chairs --param actor=Singapore --format csv"))
+@main.command(epilog=example("kg ask", "kg ask actors/chairing --param actor=Singapore --format csv"))
 @click.argument("template", required=False)
 @click.option(
     "--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="A value; may be repeated."
@@ -104,7 +104,7 @@ def ask(call: Call, template: str | None, params: tuple[str, ...], format_name: 
     from kg.templates import load_templates
 
     root = call.settings.root
-    known = load_templates(root, find_prefixes(root))
+    known = load_templates(root, find_prefixes(root), passed_over=[] if call.is_last else None)
     if template is None:
         _list_templates(call, known)
         return

@@ -148,7 +148,7 @@ class _Examination:
             line, column = position(self.text, token.start)
             raise UpdateRefusedError(
                 f"Line {line}, column {column}: {word} is an update; only queries are answered here "
-                f"({_list()}). To change the data, see /contribute.",
+                f"({_list()}). To change the data, change its files: see CONTRIBUTING.md.",
                 keyword=word,
                 line=line,
                 column=column,
