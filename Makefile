@@ -31,6 +31,7 @@ clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
 
 $(VENV)/bin/python:
+	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON) here: Python 3.11 or newer is needed. Install it, or name another: make PYTHON=python3.12 …"; exit 3; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Python 3.11 or newer is needed, this is %d.%d. Install it, or name another: make PYTHON=python3.12 …" % v[:2])'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python has no venv module here. On Debian: apt-get install python3-venv"; exit 3; }
 	@echo "Making $(VENV) …" >&2
