@@ -9,6 +9,7 @@ The map, lowest row first; a module imports from lower rows only:
     2  turtle       Turtle and TriG with lines and lexical forms: read, write one way
     3  dataset      files -> quads -> one version; format; dump
     3  engine       run SPARQL: a pool of workers over the embedded store
+    4  descriptions VoID, DCAT and example queries, computed from the data
     4  evidence     canonical words, digests, anchoring, coverage
     4  reasoning    rules from the ontology; what is inferred
     4  search       labels to entities, forgiving

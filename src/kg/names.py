@@ -32,6 +32,15 @@ CONCEPTS_GRAPH = GRAPH + "concepts"
 SHAPES_GRAPH = GRAPH + "shapes"
 INFERRED_GRAPH = GRAPH + "inferred"
 CATALOG_GRAPH = GRAPH + "catalog"
+VOID_GRAPH = GRAPH + "void"
+EXAMPLES_GRAPH = GRAPH + "examples"
+
+# What the descriptions speak of: the whole, its catalogue, the service, and where these are told.
+DATASET = BASE + "dataset"
+CATALOG = BASE + "catalog"
+SERVICE = BASE + "sparql"
+VOID = BASE + ".well-known/void#"
+EXAMPLES = BASE + ".well-known/sparql-examples/"
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 RDFS = "http://www.w3.org/2000/01/rdf-schema#"

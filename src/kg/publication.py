@@ -15,7 +15,7 @@ from pathlib import Path
 import pyoxigraph as ox
 
 import kg
-from kg import evidence, names, templates
+from kg import descriptions, evidence, names, templates
 from kg.config import Settings
 from kg.dataset import (
     Dataset,
@@ -53,7 +53,7 @@ def check(settings: Settings, *, progress: Progress = _silent) -> list[Problem]:
 def is_current(snapshot: Snapshot, settings: Settings) -> bool:
     """Tell whether a version was made of the files and the code as they are now."""
     found = (snapshot.manifest.get("fingerprint"), snapshot.manifest.get("code"))
-    return found == (fingerprint(settings.root), code_digest())
+    return found == (made_of(settings.root), code_digest())
 
 
 def publish(settings: Settings, *, progress: Progress = _silent) -> Snapshot:
@@ -80,6 +80,15 @@ def publish(settings: Settings, *, progress: Progress = _silent) -> Snapshot:
         return _build(settings, progress)
 
 
+def made_of(root: Path) -> str:
+    """Return what stands for the files of a version: those of the graph, and the questions told in it."""
+    digest = hashlib.sha256(fingerprint(root).encode())
+    for path in sorted((root / "queries").rglob("*.rq")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
 def code_digest() -> str:
     """Return what stands for the code that makes a version: all but the service and the command line."""
     folder = Path(kg.__file__).parent
@@ -91,16 +100,18 @@ def code_digest() -> str:
 
 
 def _build(settings: Settings, progress: Progress) -> Snapshot:
-    made_of = fingerprint(settings.root)
+    files = made_of(settings.root)
     dataset = _prepare(settings, progress)
+    version = _version(dataset.store, files)
+    progress("describing")
+    _describe(dataset, version)
     progress("writing the version")
     manifest = {
-        "fingerprint": made_of,
+        "fingerprint": files,
         "code": code_digest(),
         "software": kg.__version__,
         "prefixes": dict(dataset.prefixes),
     }
-    version = _version(dataset.store, made_of)
     return write_snapshot(dataset.store, settings, version=version, manifest=manifest)
 
 
@@ -187,15 +198,30 @@ def infer(dataset: Dataset, *, progress: Progress = _silent) -> None:
     reasoning.date_bounds(dataset.store)
 
 
+def _describe(dataset: Dataset, version: str) -> None:
+    """Add what the version says of itself."""
+    kept = templates.load_templates(dataset.root, dataset.prefixes).values()
+    examples = [
+        descriptions.Example(
+            key=one.key,
+            comment=f"{one.title}. {one.description}",
+            keywords=(one.topic, *one.tags),
+            query=one.query,
+        )
+        for one in kept
+    ]
+    descriptions.describe(dataset.store, version=version, prefixes=dataset.prefixes, examples=examples)
+
+
 def _placed(problem: Problem, dataset: Dataset) -> Problem:
     """Give a problem that names only its subject the file and line where that is written."""
     found = dataset.locate(problem.subject) if problem.subject and problem.path is None else None
     return replace(problem, path=found[0], line=found[1]) if found else problem
 
 
-def _version(store: ox.Store, made_of: str) -> str:
+def _version(store: ox.Store, files: str) -> str:
     """Name a version by the newest claim's date, if any, and twelve digits of what it was made of."""
-    digits = hashlib.sha256(f"{made_of}{code_digest()}".encode()).hexdigest()[:12]
+    digits = hashlib.sha256(f"{files}{code_digest()}".encode()).hexdigest()[:12]
     found = store.quads_for_pattern(None, _CURATED_ON, None, None)
     dates = [one.object.value for one in found if isinstance(one.object, ox.Literal)]
     newest = max(dates, default="")

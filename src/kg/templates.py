@@ -97,6 +97,12 @@ class Template:
         """Return the folder that the template is in."""
         return self.key.split("/")[0]
 
+    @property
+    def query(self) -> str:
+        """Return the query without its header."""
+        lines = self.text.split("\n")
+        return "\n".join(one for one in lines if not one.startswith("#+")).strip() + "\n"
+
     def bind(self, values: Mapping[str, str], *, resolve: Resolve | None = None) -> str:
         """
         Write the query with values in it, each as the RDF term that its parameter's type makes of it.
@@ -161,6 +167,16 @@ class Template:
                 )
             return "UNDEF"
         return make_term(parameter, value.strip(), prefixes=self.prefixes, resolve=resolve)
+
+
+def is_iri(text: str) -> bool:
+    """
+    Say whether a text is an absolute IRI that can stand in a query.
+
+    >>> is_iri("https://example.org/a"), is_iri("https://example.org/> a")
+    (True, False)
+    """
+    return bool(_IRI.match(text))
 
 
 def make_term(parameter: Parameter, value: str, *, prefixes: Prefixes, resolve: Resolve) -> str:

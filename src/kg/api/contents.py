@@ -34,8 +34,8 @@ ORDER BY ?iri ?alias ?label
 """
 _KINDS = """
 SELECT DISTINCT ?iri ?kind
-WHERE { GRAPH ?graph { ?iri a ?kind } FILTER(?graph != <%s> && ?graph != <%s>) }
-""" % (names.INFERRED_GRAPH, names.SHAPES_GRAPH)  # noqa: UP031
+WHERE { GRAPH ?graph { ?iri a ?kind } FILTER(?graph NOT IN (<%s>, <%s>, <%s>, <%s>)) }
+""" % (names.INFERRED_GRAPH, names.SHAPES_GRAPH, names.VOID_GRAPH, names.EXAMPLES_GRAPH)  # noqa: UP031
 _SIZES = """
 SELECT ?graph (COUNT(*) AS ?triples)
 WHERE { GRAPH ?graph { ?s ?p ?o } }

@@ -13,6 +13,7 @@ from kg.api.contents import Contents, Row, Runner, Term, select
 
 MAX_STATEMENTS = 1500
 _CLAIMS_AT_ONCE = 200
+_NOT_TOLD = (names.SHAPES_GRAPH, names.VOID_GRAPH, names.EXAMPLES_GRAPH)
 
 _PREFIXES = """PREFIX lat: <https://w3id.org/lateral/ontology#>
 PREFIX oa: <http://www.w3.org/ns/oa#>
@@ -169,7 +170,7 @@ def _merge(rows: Iterable[Row], iri: str) -> list[Statement]:
     """Make one statement of a triple that stands in several graphs."""
     merged: dict[tuple[bool, str, Term], Statement] = {}
     for row in rows:
-        if row["graph"].value == names.SHAPES_GRAPH or row["node"].kind == "bnode":
+        if row["graph"].value in _NOT_TOLD or row["node"].kind == "bnode":
             continue
         is_outgoing = row["way"].value == "out"
         if not is_outgoing and row["node"].value == iri:

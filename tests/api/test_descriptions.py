@@ -1,0 +1,79 @@
+"""`/.well-known/void` and `/.well-known/sparql-examples`: where clients look, in what they read."""
+
+from __future__ import annotations
+
+import httpx
+import pyoxigraph as ox
+import pytest
+from rdflib import RDF, Graph, Namespace, URIRef
+
+from kg import names
+
+SH = Namespace(names.SH)
+SCHEMA = Namespace("https://schema.org/")
+VOID = Namespace("http://rdfs.org/ns/void#")
+PATHS = ["/.well-known/void", "/.well-known/sparql-examples", "/.well-known/sparql-examples/meetings/chairs"]
+TYPES = {
+    "text/turtle": ox.RdfFormat.TURTLE,
+    "application/ld+json": ox.RdfFormat.JSON_LD,
+    "application/n-triples": ox.RdfFormat.N_TRIPLES,
+    "application/rdf+xml": ox.RdfFormat.RDF_XML,
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("media_type", TYPES)
+def test_description_is_there_in_every_format(client: httpx.Client, path: str, media_type: str) -> None:
+    """Negotiated, the same graph each time, and the service named as it was asked."""
+    answer = client.get(path, headers={"Accept": media_type})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].split(";")[0] == media_type
+    assert "Accept" in answer.headers["vary"]
+    said = [quad.triple for quad in ox.parse(answer.content, format=TYPES[media_type])]
+    nodes = {node for one in said for node in (one.subject, one.object)}
+    assert ox.NamedNode(str(client.base_url).rstrip("/") + "/sparql") in nodes
+    assert ox.NamedNode(names.SERVICE) not in nodes
+    assert (
+        client.get(path, headers={"If-None-Match": answer.headers["etag"], "Accept": media_type}).status_code
+        == 304
+    )
+
+
+def test_void_names_the_endpoint_and_the_examples_their_target(client: httpx.Client) -> None:
+    """A client that reads these can ask."""
+    void = Graph().parse(data=client.get(PATHS[0]).text, format="turtle")
+    endpoint = void.value(URIRef(names.DATASET), VOID.sparqlEndpoint)
+    assert client.get(str(endpoint), params={"query": "ASK {}"}).json()["boolean"] is True
+    examples = Graph().parse(data=client.get(PATHS[1]).text, format="turtle")
+    [example] = examples.subjects(RDF.type, SH.SPARQLExecutable)
+    assert str(example) == names.EXAMPLES + "meetings/chairs"
+    answer = client.get(
+        str(examples.value(example, SCHEMA.target)), params={"query": str(examples.value(example, SH.select))}
+    )
+    assert answer.status_code == 200
+
+
+def test_browser_is_led_from_an_example_to_its_page(client: httpx.Client) -> None:
+    """People see the question."""
+    answer = client.get(PATHS[2], headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/queries/meetings/chairs")
+    assert client.get("/.well-known/sparql-examples/meetings/none").status_code == 404
+
+
+def test_addresses_of_dataset_and_catalogue_lead_to_the_description(client: httpx.Client) -> None:
+    """The IRIs that the description gives the whole are answered here."""
+    for path in ("/dataset", "/catalog"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/.well-known/void")
+
+
+def test_wrong_type_is_406_and_head_has_no_body(client: httpx.Client) -> None:
+    """As everywhere."""
+    assert client.get(PATHS[0], headers={"Accept": "image/png"}).status_code == 406
+    assert client.head(PATHS[0]).content == b""
+
+
+def test_odd_host_names_do_not_reach_the_query(client: httpx.Client) -> None:
+    """A Host header that is no host leaves the permanent address, or is refused."""
+    answer = client.get(PATHS[0], headers={"Host": "a> } # b"})
+    assert answer.status_code in (200, 400)
