@@ -43,6 +43,8 @@ _GRAPHS = {
     "jsonld": ox.RdfFormat.JSON_LD,
 }
 _NOT_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
+_ROOT = re.compile(rb"<rdf:RDF( [^>]*)?>")
+_XMLNS = re.compile(rb"( xmlns:([^=]+)=\"[^\"]*\")")
 _PREFIX_LINE = re.compile(rb"@prefix ([^:\s]*): <[^>]*> \.\n")
 
 
@@ -144,7 +146,8 @@ def _mended(body: bytes, name: str) -> bytes:
             raise NotCarriedError("RDF/XML cannot write a predicate whose IRI does not end in a name")
         if _NOT_XML.search(body):
             raise NotCarriedError("XML cannot write a control character that the answer holds")
-        return body.replace(b"\r", b"&#13;")
+        body = body.replace(b"\r", b"&#13;")
+        return body if name == "xml" else _tidy_namespaces(body)
     if name in ("ttl", "trig"):
         return _tidy_prefixes(body)
     return body
@@ -156,8 +159,29 @@ def _tidy_prefixes(body: bytes) -> bytes:
     while match := _PREFIX_LINE.match(body, end):
         lines.append(match.group())
         end = match.end()
-    used = [line for line in lines if body.find(line.split(b" ", 2)[1], end) >= 0]
+    used = [line for line in lines if _is_used(line.split(b" ", 2)[1], body, end)]
     return b"".join(sorted(used)) + body[end:]
+
+
+def _is_used(prefix: bytes, body: bytes, start: int) -> bool:
+    """Say whether a prefix stands somewhere, not as the end of a longer one."""
+    if body.find(prefix, start) < 0:
+        return False
+    return re.compile(rb"(?<![\w.-])" + re.escape(prefix)).search(body, start) is not None
+
+
+def _tidy_namespaces(body: bytes) -> bytes:
+    """Keep the namespaces that an element of RDF/XML uses, in the order of their names."""
+    root = _ROOT.search(body)
+    if root is None:
+        return body
+    declared = _XMLNS.findall(root.group())
+    used = [
+        whole
+        for whole, prefix in declared
+        if prefix == b"rdf" or body.find(b"<" + prefix + b":", root.end()) >= 0
+    ]
+    return body[: root.start()] + b"<rdf:RDF" + b"".join(sorted(used)) + b">" + body[root.end() :]
 
 
 class Worker:
