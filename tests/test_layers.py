@@ -14,7 +14,7 @@ ROWS = [
     {"errors"},
     {"config", "names", "turtle"},
     {"dataset", "engine"},
-    {"descriptions", "evidence", "mappings", "reasoning", "search", "templates", "validation"},
+    {"descriptions", "evidence", "mappings", "paging", "reasoning", "search", "templates", "validation"},
     {"answers", "publication", "reconciliation"},
     {"contributions"},
     {"api", "cli"},

@@ -11,6 +11,7 @@ The map, lowest row first; a module imports from lower rows only:
     3  engine       run SPARQL: a pool of workers over the embedded store
     4  descriptions VoID, DCAT and example queries, computed from the data
     4  evidence     canonical words, digests, anchoring, coverage
+    4  paging       one page of an answer, in an order that every run keeps
     4  reasoning    rules from the ontology; what is inferred
     4  search       labels to entities, forgiving
     4  templates    find a query file, read its header, bind parameters

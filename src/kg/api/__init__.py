@@ -7,6 +7,8 @@ The web service: each module translates HTTP into one call; no rule of the proje
     contents      labels, search, sizes of the version that is served
     protocol      /sparql
     templates     /queries
+    tables        answers as workbooks and as RDF
+    openapi       /openapi.json
     descriptions  /.well-known/void, /.well-known/sparql-examples
     linked_data   /id, /concept, /claim, /passage, /document, /graph, /data, /ontology
     portraits     what the graph says of one thing
@@ -29,7 +31,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 import kg
-from kg.api import descriptions, linked_data, negotiation, pages, protocol, templates
+from kg.api import descriptions, linked_data, negotiation, openapi, pages, protocol, templates
 from kg.api.responses import (
     Envelope,
     add_get,
@@ -70,6 +72,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         title="Lateral",
         version=kg.__version__,
         description="A knowledge graph of how states cooperate, with the passage behind every triple.",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -77,7 +80,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     )
     app.state.kg = state
     app.add_middleware(Envelope)
-    for module in (protocol, templates, descriptions, linked_data, pages):
+    for module in (protocol, templates, openapi, descriptions, linked_data, pages):
         module.add_routes(app)
     add_get(app, "/health", health, summary="How the service is")
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")

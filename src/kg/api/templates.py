@@ -4,8 +4,10 @@ Templates over HTTP: the questions listed, each with its form, its answer as a p
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,18 +15,71 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kg.api import negotiation
-from kg.api.contents import Contents, parse_rows
+from kg import names
+from kg.api import negotiation, tables
+from kg.api.contents import Contents, parse_rows, select
 from kg.api.pages import by_topic, render
 from kg.api.protocol import read_fields
 from kg.api.responses import add_get, respond
 from kg.api.state import State
 from kg.engine import FORMATS, QueryRequest
 from kg.errors import KGError, NotAcceptableError, NotFoundError, ParameterError
+from kg.paging import count_rows, cut_page, order_rows
 from kg.templates import Parameter, Template
 
 _RESULT_FORMATS = ("json", "csv", "tsv", "xml")
+# Every format of an answer, the likeliest first: of equals in Accept the first is taken.
+MEDIA_TYPES = {
+    **{name: FORMATS[name].media_type for name in _RESULT_FORMATS},
+    **tables.MEDIA_TYPES,
+    "html": negotiation.HTML,
+}
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 10_000
+LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 _MAX_CHOICES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of an answer: its number from 1, its size and the size of the whole, in rows."""
+
+    number: int
+    size: int
+    rows: int
+
+    @property
+    def offset(self) -> int:
+        """Return how many rows come before it."""
+        return (self.number - 1) * self.size
+
+    @property
+    def last(self) -> int:
+        """Return the number of the last page; there is always one."""
+        return max(1, -(-self.rows // self.size))
+
+    def neighbours(self) -> dict[str, int]:
+        """Return the pages that one may go to, by link relation."""
+        found = {"first": 1, "prev": self.number - 1, "next": self.number + 1, "last": self.last}
+        return {name: number for name, number in found.items() if 1 <= number <= self.last}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an address asks for: the values, the format, the page."""
+
+    values: Mapping[str, str]
+    format: str | None
+    page: tuple[int, int] | None
+
+    def address(self, key: str, *, page: int | None = None) -> str:
+        """Return the address of this, or of another page of it."""
+        fields = list(self.values.items())
+        if self.page and page:
+            fields += [("page", str(page)), ("page_size", str(self.page[1]))]
+        if self.format:
+            fields.append(("format", self.format))
+        return f"/queries/{key}?{urlencode(fields)}" if fields else f"/queries/{key}"
 
 
 def add_routes(app: FastAPI) -> None:
@@ -76,16 +131,73 @@ async def run(request: Request, topic: str, name: str) -> Response:
     """Ask a question with the values of the address; answer as a page or as data."""
     state = State.of(request)
     template = find_template(state.contents, f"{topic}/{name}")
-    values, wanted = read_values(template, read_fields(request.scope["query_string"]))
-    format_name, media_type = choose_format(request.headers.get("accept"), wanted)
+    asked = read_values(template, read_fields(request.scope["query_string"]))
+    format_name, media_type = choose_format(request.headers.get("accept"), asked.format)
     if format_name == "html":
-        return await _show(request, template, values)
-    query = template.bind(values, resolve=await state.contents.resolver(state.engine, template))
+        return await _show(request, template, asked)
+    query = template.bind(asked.values, resolve=await state.contents.resolver(state.engine, template))
+    query, page = await _turn_to(state, template, query, asked)
     client = request.client.host if request.client else ""
-    answer = await state.engine.query(QueryRequest(query=query, format=format_name, client=client))
-    link = f'</queries/{template.key}?{urlencode(values)}>; rel="canonical"'
-    headers = {"Link": link, "KG-Version": answer.version}
-    return respond(request, answer.body, media_type, etag=answer.etag, headers=headers)
+    engine_format = format_name if format_name in _RESULT_FORMATS else "json"
+    answer = await state.engine.query(QueryRequest(query=query, format=engine_format, client=client))
+    links = [f'<{Asked(asked.values, None, None).address(template.key)}>; rel="canonical"']
+    links += _page_links(template, asked, page)
+    headers = {"Link": ", ".join(links), "KG-Version": answer.version}
+    if format_name in _RESULT_FORMATS:
+        return respond(request, answer.body, media_type, etag=answer.etag, headers=headers)
+    table = tables.Table(
+        key=template.key,
+        address=names.BASE.rstrip("/") + Asked(asked.values, None, None).address(template.key),
+        columns=template.columns,
+        rows=parse_rows(answer.body),
+        first=page.offset + 1 if page else 1,
+        about=[
+            ("question", template.sentence(asked.values)),
+            ("each row", template.description),
+            ("version", answer.version),
+            ("licence", LICENCE),
+        ],
+    )
+    body = await asyncio.to_thread(tables.write, table, format_name, state.contents.prefixes)
+    if format_name == "xlsx":
+        name = template.key.replace("/", "-")
+        headers["Content-Disposition"] = f'attachment; filename="{name}.xlsx"'
+    return respond(request, body, media_type, headers=headers)
+
+
+async def _turn_to(state: State, template: Template, query: str, asked: Asked) -> tuple[str, Page | None]:
+    """
+    Return the query for the page that is asked for, and the page; the whole where none is.
+
+    Raises:
+        ParameterError: There is no such page; field `near` holds the last.
+    """
+    if asked.page is None:
+        return order_rows(query, template.columns), None
+    [row] = await select(state.engine, count_rows(query))
+    [count] = row.values()
+    number, size = asked.page
+    page = Page(number, size, int(count.value))
+    if number > page.last:
+        raise ParameterError(
+            f"page: {number} is past the last page, {page.last}.",
+            parameter="page",
+            value=str(number),
+            near=[str(page.last)],
+        )
+    return cut_page(query, template.columns, limit=size, offset=page.offset), page
+
+
+def _page_links(template: Template, asked: Asked, page: Page | None) -> list[str]:
+    """
+    Write the links to the other pages.
+
+    Source: RFC 8288, section 3; relation types: https://www.iana.org/assignments/link-relations
+    """
+    if page is None:
+        return []
+    pages = page.neighbours().items()
+    return [f'<{asked.address(template.key, page=number)}>; rel="{name}"' for name, number in pages]
 
 
 def find_template(contents: Contents, key: str) -> Template:
@@ -103,23 +215,38 @@ def find_template(contents: Contents, key: str) -> Template:
     raise NotFoundError(f"no question is kept as {key!r}.{tail}", name=key, near=near)
 
 
-def read_values(template: Template, fields: Sequence[tuple[str, str]]) -> tuple[dict[str, str], str | None]:
+def read_values(template: Template, fields: Sequence[tuple[str, str]]) -> Asked:
     """
-    Read (values, format) from the fields of an address.
+    Read the fields of an address.
 
     Raises:
-        ParameterError: A parameter stands twice.
+        ParameterError: A parameter stands twice, or a page is none.
     """
     values: dict[str, str] = {}
     wanted = None
     for name, value in fields:
-        if name == "format" and (name not in template.parameters or value in (*_RESULT_FORMATS, "html")):
+        if name == "format" and (name not in template.parameters or value in MEDIA_TYPES):
             wanted = value or None
         elif name in values:
             raise ParameterError(f"{name} stands twice; give one value", parameter=name, value=value, near=[])
         else:
             values[name] = value
-    return {name: value for name, value in values.items() if value.strip()}, wanted
+    given = {name: value for name, value in values.items() if value.strip()}
+    return Asked(given, wanted, _take_page(template, given))
+
+
+def _take_page(template: Template, given: dict[str, str]) -> tuple[int, int] | None:
+    """Take the number and the size of a page out of the values, where the question has no such parameter."""
+    limits = {"page": 1_000_000_000, "page_size": MAX_PAGE_SIZE}
+    taken: dict[str, int] = {}
+    for name in sorted((limits.keys() & given.keys()) - template.parameters.keys()):
+        text = given.pop(name).strip()
+        most = limits[name]
+        if not (text.isascii() and text.isdigit() and len(text) < 12 and 1 <= int(text) <= most):
+            message = f"{name}: {text[:40]!r} is not a whole number from 1 to {most}."
+            raise ParameterError(message, parameter=name, value=text[:40], near=[])
+        taken[name] = int(text)
+    return (taken.get("page", 1), taken.get("page_size", DEFAULT_PAGE_SIZE)) if taken else None
 
 
 def choose_format(accept: str | None, wanted: str | None) -> tuple[str, str]:
@@ -129,34 +256,36 @@ def choose_format(accept: str | None, wanted: str | None) -> tuple[str, str]:
     Raises:
         NotAcceptableError: There is no such format; field `available`.
     """
-    offered = {FORMATS[name].media_type: name for name in _RESULT_FORMATS} | {negotiation.HTML: "html"}
+    offered = {kind: name for name, kind in MEDIA_TYPES.items()}
     if wanted:
-        by_name = {name: kind for kind, name in offered.items()} | {kind: kind for kind in offered}
-        if wanted not in by_name:
-            available = [*_RESULT_FORMATS, "html"]
+        name = wanted if wanted in MEDIA_TYPES else offered.get(wanted)
+        if name is None:
+            available = list(MEDIA_TYPES)
             message = f"no format {wanted!r}. Available: {', '.join(available)}."
             raise NotAcceptableError(message, available=available)
-        return offered[by_name[wanted]], by_name[wanted]
+        return name, MEDIA_TYPES[name]
     media_type = negotiation.require(accept, [*offered, "application/json"])
     return offered.get(media_type, "json"), media_type
 
 
-async def _show(request: Request, template: Template, values: Mapping[str, str]) -> Response:
+async def _show(request: Request, template: Template, asked: Asked) -> Response:
     """Show the form, and the answer or what is wrong."""
     state = State.of(request)
     contents = state.contents
+    values = asked.values
     used = dict(values)
     needed = [one for one in template.parameters.values() if one.required and one.default is None]
     is_example = not values and all(one.example for one in needed) and bool(needed)
     if is_example:
         used = {one.name: one.example or "" for one in needed}
-    problem = result = None
+    problem = result = page = None
     errors: dict[str, Any] = {}
     status = 200
     query = template.text
     try:
         query = template.bind(used, resolve=await contents.resolver(state.engine, template))
-        result = await state.engine.query(QueryRequest(query=query, format="json"))
+        cut, page = await _turn_to(state, template, query, asked)
+        result = await state.engine.query(QueryRequest(query=cut, format="json"))
     except KGError as error:
         problem, status = error.as_problem(), error.outcome.status
         errors = {str(one["parameter"]): one for one in problem.get("errors", [])}
@@ -180,9 +309,13 @@ async def _show(request: Request, template: Template, values: Mapping[str, str])
         result=result,
         elapsed_ms=round(result.elapsed_s * 1000) if result else 0,
         downloads=[
-            (one, f"/queries/{template.key}?{urlencode([*used.items(), ('format', one)])}")
-            for one in _RESULT_FORMATS
+            (one, Asked(used, one, None).address(template.key)) for one in MEDIA_TYPES if one != "html"
         ],
+        page=page,
+        turns={
+            name: asked.address(template.key, page=number)
+            for name, number in (page.neighbours() if page else {}).items()
+        },
         topics=by_topic(contents),
     )
 

@@ -1,0 +1,170 @@
+"""
+OpenAPI: the routes, and in place of the one for questions an operation for each question.
+
+Source: OpenAPI 3.1.1, https://spec.openapis.org/oas/v3.1.1
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kg.api import negotiation
+from kg.api.responses import add_get, respond
+from kg.api.state import State
+from kg.api.templates import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MEDIA_TYPES, choices
+from kg.templates import Parameter, Template
+
+_GENERIC = "/queries/{topic}/{name}"
+_MAX_CHOICES = 60
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem details.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "parameter": {"type": "string", "description": "The parameter whose value is wrong."},
+        "near": {"type": "array", "items": {"type": "string"}, "description": "Values near the one given."},
+    },
+}
+_RESULTS = {
+    "type": "object",
+    "description": "SPARQL 1.1 Query Results JSON Format.",
+    "required": ["head", "results"],
+    "properties": {
+        "head": {
+            "type": "object",
+            "properties": {"vars": {"type": "array", "items": {"type": "string"}}},
+        },
+        "results": {
+            "type": "object",
+            "properties": {"bindings": {"type": "array", "items": {"type": "object"}}},
+        },
+    },
+}
+_WRONG = {
+    404: "There is no such question.",
+    406: "There is no such format; the problem lists those there are.",
+    422: "A value is wrong; the problem names the parameter and near values.",
+    503: "The query passed a limit, or the service is busy; Retry-After says when to come back.",
+}
+
+
+def add_routes(app: FastAPI) -> None:
+    """Add the route of the description."""
+    add_get(app, "/openapi.json", describe)
+
+
+async def describe(request: Request) -> Response:
+    """Describe every route, and every question with its parameters."""
+    state = State.of(request)
+    document = json.loads(json.dumps(request.app.openapi()))
+    document["paths"].pop(_GENERIC, None)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= {"Problem": _PROBLEM, "Results": _RESULTS}
+    for template in state.contents.templates.values():
+        document["paths"][f"/queries/{template.key}"] = {"get": await _operation(state, template)}
+    body = json.dumps(document, ensure_ascii=False, indent=1).encode()
+    return respond(request, body, "application/json")
+
+
+async def _operation(state: State, template: Template) -> dict[str, Any]:
+    told = [
+        _parameter(one, await choices(state, one) if one.type in ("enum", "iri") else [])
+        for one in template.parameters.values()
+    ]
+    columns = ", ".join(template.columns)
+    return {
+        "operationId": template.key.replace("/", "_").replace("-", "_"),
+        "summary": template.title,
+        "description": f"{template.sentence()}\n\n{template.description}\n\nColumns: {columns}.",
+        "tags": [template.topic],
+        "parameters": [*told, *_common()],
+        "responses": _responses(),
+    }
+
+
+def _parameter(one: Parameter, choice: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "in": "query",
+        "required": one.required and one.default is None,
+        "description": one.description + ".",
+        "schema": _schema(one, choice),
+    }
+
+
+def _schema(one: Parameter, choice: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Describe the values of a parameter; a label beside each where they are few."""
+    schema: dict[str, Any] = {"type": "string", "maxLength": 1000}
+    listed = [{"const": value, "title": label} for value, label in choice]
+    if one.type == "enum":
+        schema = {"type": "string", "oneOf": listed or [{"const": value} for value in one.values]}
+    elif one.type == "iri":
+        what = one.class_iri or (f"concept of the scheme {one.scheme}" if one.scheme else "thing")
+        open_text = {**schema, "description": f"An IRI, prefixed name, slug or label of a {what}."}
+        is_few = 0 < len(listed) <= _MAX_CHOICES
+        schema = {"anyOf": [{"type": "string", "oneOf": listed}, open_text]} if is_few else open_text
+    elif one.type == "gYear":
+        schema |= {"pattern": "^-?[0-9]{4,}$"}
+    elif one.type == "date":
+        schema |= {"format": "date"}
+    elif one.type == "integer":
+        schema = {"type": "integer"}
+    if one.default is not None:
+        schema["default"] = _typed(one, one.default)
+    if one.example is not None:
+        schema["examples"] = [_typed(one, one.example)]
+    return schema
+
+
+def _typed(one: Parameter, value: str) -> str | int:
+    return int(value) if one.type == "integer" else value
+
+
+def _common() -> list[dict[str, Any]]:
+    """Describe what every question takes."""
+    size = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE_SIZE}
+    common: dict[str, tuple[str, dict[str, Any]]] = {
+        "format": ("How to write the answer; without it Accept decides.", {"enum": list(MEDIA_TYPES)}),
+        "page": ("The page, from 1; without it and page_size the whole answer.", {"minimum": 1}),
+        "page_size": ("Rows on a page.", size),
+    }
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": text,
+            "schema": {"type": "string" if name == "format" else "integer", **schema},
+        }
+        for name, (text, schema) in common.items()
+    ]
+
+
+def _responses() -> dict[str, Any]:
+    results = {"schema": {"$ref": "#/components/schemas/Results"}}
+    content = {kind: results if name == "json" else {} for name, kind in MEDIA_TYPES.items()}
+    text = {"schema": {"type": "string"}}
+    problem = {negotiation.PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        "200": {
+            "description": "The answer.",
+            "headers": {
+                "Link": {"description": "canonical; first, prev, next, last for pages.", **text},
+                "KG-Version": {"description": "The version of the data.", **text},
+            },
+            "content": content,
+        },
+        "304": {"description": "The answer is the one that the client holds."},
+        **{str(code): {"description": text, "content": problem} for code, text in _WRONG.items()},
+    }
