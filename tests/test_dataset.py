@@ -83,7 +83,7 @@ def test_load_dataset_puts_each_triple_into_its_graph(project: Path) -> None:
     dataset = load_dataset(project)
     assert not list(dataset.store.quads_for_pattern(None, None, None, ox.DefaultGraph()))
     held = count(dataset.store)
-    assert (held["claims"], held["passages"], held["documents"], held["entities"]) == (2, 2, 1, 6)
+    assert (held["claims"], held["passages"], held["documents"], held["entities"]) == (2, 2, 1, 4)
     assert held["graphs"]["claim graphs"] == 3
     assert held["triples"] <= held["quads"]
 

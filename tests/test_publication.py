@@ -168,6 +168,23 @@ def test_build_stops_at_a_digest_that_does_not_match(settings: Settings) -> None
     assert str(problems[0].fix).startswith("cite it again: kg cite demo ")
 
 
+def test_build_says_which_passages_are_held_to_no_text(settings: Settings) -> None:
+    """Without the documents a build goes on, and does not keep silent about it."""
+    told: list[str] = []
+    publication.publish(replace(settings, documents=Path("nowhere")), progress=told.append)
+    (said,) = [one for one in told if "not holding" in one]
+    assert "passages of demo" in said
+    assert str(settings.root / "nowhere") in said
+
+
+def test_build_removes_what_an_interrupted_one_left(settings: Settings) -> None:
+    """A folder that no build finished takes no version's place."""
+    left = settings.build_path / "versions" / ".new-killed"
+    left.mkdir(parents=True)
+    publication.publish(settings)
+    assert not left.exists()
+
+
 def test_build_stops_at_a_list_of_exceptions_that_does_not_parse(settings: Settings) -> None:
     """What is no fact is read too, whether the document is at hand or not."""
     path = settings.path("data", "documents", "demo", "not-facts.yaml")

@@ -120,7 +120,11 @@ def _prepare(settings: Settings, progress: Progress) -> Dataset:
     progress("reading the files")
     dataset = load_dataset(settings.root)
     progress(f"checking {len(dataset.files)} files")
-    problems = [*validate(dataset, settings), *_check_evidence(dataset, settings), *_check_queries(dataset)]
+    problems = [
+        *validate(dataset, settings),
+        *_check_evidence(dataset, settings, progress),
+        *_check_queries(dataset),
+    ]
     if problems:
         raise DataError(_placed(one, dataset) for one in problems)
     progress("inferring")
@@ -138,14 +142,16 @@ def validate(dataset: Dataset, settings: Settings) -> list[Problem]:
     return validation.check(dataset, settings)
 
 
-def _check_evidence(dataset: Dataset, settings: Settings) -> list[Problem]:
-    """Hold the passages to the reference texts that are at hand; those that are not are passed over."""
+def _check_evidence(dataset: Dataset, settings: Settings, progress: Progress) -> list[Problem]:
+    """Hold the passages to the reference texts that are at hand; those that are not are told of."""
     problems = []
     for quad in dataset.store.quads_for_pattern(None, _REFERENCE_FILE, None, None):
         assert isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, ox.Literal)
         path = settings.documents_path / quad.object.value
         problems += _check_exceptions(settings.root, quad.subject.value)
         if not path.is_file():
+            slug = quad.subject.value.removeprefix(names.DOCUMENT)
+            progress(f"not holding the passages of {slug} to its text: {path} is not there")
             continue
         record = evidence.load_document(dataset.store, quad.subject.value)
         text = path.read_bytes()

@@ -33,6 +33,7 @@ EXPORTS = {
 }
 _QUADS = "dataset.nq"
 _MANIFEST = "manifest.json"
+_UNFINISHED = ".new-"
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,9 @@ def count(store: ox.Store) -> dict[str, Any]:
         "claims": _count_typed(store, "Claim", names.CLAIMS_GRAPH),
         "passages": _count_typed(store, "Passage", names.PASSAGES_GRAPH),
         "documents": _count_typed(store, "SourceDocument", names.ENTITIES_GRAPH),
-        "entities": len(_subjects(store, names.ENTITIES_GRAPH)),
+        "entities": sum(
+            str(one).startswith(f"<{names.ID}") for one in _subjects(store, names.ENTITIES_GRAPH)
+        ),
         "concepts": len(_subjects(store, names.CONCEPTS_GRAPH)),
         "graphs": dict(sorted(kinds.items())),
     }
@@ -194,7 +197,7 @@ def _subjects(store: ox.Store, graph: str) -> set[object]:
 
 def _write(store: ox.Store, settings: Settings, version: str, manifest: dict[str, Any]) -> Snapshot:
     versions = settings.build_path / "versions"
-    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=versions))
+    folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=versions))
     try:
         content = _quads(store)
         whole = {
@@ -247,7 +250,9 @@ def _point(build: Path, version: str) -> None:
 
 
 def _prune(versions: Path, current: str) -> None:
-    """Remove all but the newest versions; one that is held stays."""
+    """Remove all but the newest versions, and what interrupted builds left; one that is held stays."""
+    for folder in versions.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(folder, ignore_errors=True)
     folders = sorted(
         (one for one in versions.iterdir() if one.name != current), key=lambda one: one.stat().st_mtime
     )

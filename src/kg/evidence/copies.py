@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -157,6 +158,7 @@ def _read_pdf(path: Path) -> str:
         from pypdf.errors import DependencyError, PyPdfError
     except ImportError as error:
         raise MissingPartError("pypdf is not installed: pip install pypdf.", part="pypdf") from error
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of every oddity; we tell the outcome
     try:
         reader = PdfReader(path)
         if reader.is_encrypted and not reader.decrypt(""):
