@@ -92,7 +92,7 @@ def test_build_says_what_was_published(run: Run) -> None:
     result = run("build")
     assert result.exit_code == 0, result.output
     assert re.match(
-        r"2031-06-02-[0-9a-f]{12}: 2 claims, 2 passages, 6 entities, [0-9]+ triples\.\n", result.stdout
+        r"2031-06-02-[0-9a-f]{12}: 2 claims, 2 passages, 4 entities, [0-9]+ triples\.\n", result.stdout
     )
     assert "reading the files" in result.stderr
     assert json.loads(run("build", "--json").stdout)["counts"]["claims"] == 2
@@ -255,6 +255,21 @@ def test_export_writes_a_file_by_its_suffix(run: Run, project: Path) -> None:
     assert not (project / "all.docx").exists()
 
 
+def test_export_to_where_nothing_can_be_written_is_wrong_usage(run: Run, project: Path) -> None:
+    """The path is named and nothing is left."""
+    result = run("export", "-o", str(project / "nowhere" / "all.nt"))
+    assert result.exit_code == 2
+    assert "nowhere/all.nt cannot be written (No such file or directory)" in result.stderr
+    (project / "folder.nt").mkdir()
+    assert run("export", "-o", str(project / "folder.nt")).exit_code == 2
+    assert not list(project.glob(".*.part"))
+
+
+def test_ask_tells_near_names_once(run: Run) -> None:
+    """What is near stands in the message, or below it."""
+    assert run("ask", "chairs", "--param", "actor=Ana Teller").stderr.lower().count("near: ") == 1
+
+
 def test_wrong_usage_exits_2(run: Run) -> None:
     """click's own refusals and ours agree."""
     assert run("serve", "--port", "x").exit_code == 2
@@ -308,7 +323,7 @@ def test_serve_says_what_it_holds_and_answers(run: Run, project: Path) -> None:
         try:
             lines = [process.stdout.readline() for _ in range(3)]
             address = lines[0].removeprefix("Lateral is at ").strip()
-            assert "It holds 2 claims, 2 passages, 6 entities" in lines[1]
+            assert "It holds 2 claims, 2 passages, 4 entities" in lines[1]
             assert ", 1 questions; version 2031-06-02-" in lines[1]
             assert re.match(r"Ready in [0-9.]+ s\.", lines[2])
             with urllib.request.urlopen(f"{address}health", timeout=10) as answer:

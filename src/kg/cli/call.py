@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ import click
 
 from kg import __version__
 from kg.config import Settings
-from kg.errors import DataError, KGError, MissingPartError
+from kg.errors import DataError, KGError, MissingPartError, UsageError
 
 if TYPE_CHECKING:
     from kg.dataset import Dataset, Snapshot
@@ -55,6 +57,22 @@ class Call:
         return load_dataset(self.settings.root)
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """
+    Tell why a file that somebody named cannot be written.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written ({error.strerror}): expected a file in a folder that is there."
+        ) from error
+
+
 class _Verbs(click.Group):
     """A group whose errors become one message and an exit code."""
 
@@ -81,7 +99,8 @@ def _report(error: KGError, *, is_json: bool) -> None:
         return
     lines = [str(one) for one in error.problems] if isinstance(error, DataError) else [f"kg: {error.message}"]
     for near in ("fix", "near"):
-        if not isinstance(error, DataError) and error.fields.get(near):
+        is_told = isinstance(error, DataError) or f" {near.title()}: " in error.message
+        if not is_told and error.fields.get(near):
             value = error.fields[near]
             lines.append(f"{near}: {value if isinstance(value, str) else ', '.join(map(str, value))}")
     click.echo("\n".join(lines), err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kg.cli.call import Call, example, json_option, main, print_json
+from kg.cli.call import Call, example, json_option, main, print_json, writing
 from kg.errors import MissingPartError
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def coverage(call: Call, document: str, html: Path | None, copy: Path | None) ->
         sections=evidence.load_sections(dataset.store, name, text),
     )
     if html:
-        html.write_text(found.as_html(text, title=record.label), encoding="utf-8")
+        with writing(html):
+            html.write_text(found.as_html(text, title=record.label), encoding="utf-8")
         click.echo(f"{html} holds the text of the document: it is for you, not to be published.", err=True)
     print_json(found.as_json()) if call.is_json else _print_coverage(found)
     if found.uncovered or found.problems:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kg.cli.call import STARTED, Call, example, json_option, main, print_json, tell_number
+from kg.cli.call import STARTED, Call, example, json_option, main, print_json, tell_number, writing
 from kg.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -156,9 +156,13 @@ def export(call: Call, format_name: str | None, output: Path | None) -> None:
         dataset.export(snapshot, name, sys.stdout.buffer)
         return
     partial = output.with_name(f".{output.name}.part")
-    with partial.open("wb") as file:
-        dataset.export(snapshot, name, file)
-    partial.replace(output)
+    with writing(output):
+        try:
+            with partial.open("wb") as file:
+                dataset.export(snapshot, name, file)
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _run(call: Call, text: str, format_name: str | None, *, snapshot: Snapshot | None = None) -> None:
