@@ -228,6 +228,8 @@ def _describe_service(store: ox.Store) -> Iterator[Fact]:
     yield _SERVICE, _TYPE.value, ox.NamedNode(SD + "Service")
     yield _SERVICE, SD + "endpoint", _SERVICE
     yield _SERVICE, SD + "supportedLanguage", ox.NamedNode(SD + "SPARQL11Query")
+    # what is inferred is there as triples; the engine itself entails nothing
+    yield _SERVICE, SD + "defaultEntailmentRegime", ox.NamedNode("http://www.w3.org/ns/entailment/Simple")
     yield _SERVICE, SD + "defaultDataset", _DATASET
     yield _DATASET, _TYPE.value, ox.NamedNode(SD + "Dataset")
     yield _DATASET, SD + "defaultGraph", _DEFAULT

@@ -53,6 +53,12 @@ def test_void_names_the_endpoint_and_the_examples_their_target(client: httpx.Cli
     assert answer.status_code == 200
 
 
+def test_turtle_says_each_subject_once(client: httpx.Client) -> None:
+    """It is written for people too."""
+    lines = client.get(PATHS[2]).text.splitlines()
+    assert len([line for line in lines if line and line[0] not in "@\t "]) == 1
+
+
 def test_browser_is_led_from_an_example_to_its_page(client: httpx.Client) -> None:
     """People see the question."""
     answer = client.get(PATHS[2], headers={"Accept": "text/html"})

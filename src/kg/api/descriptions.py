@@ -79,5 +79,6 @@ def _query(graph: str, address: str, only: str | None) -> str:
         "CONSTRUCT { ?subject ?predicate ?object } WHERE { "
         f"{narrowed}GRAPH <{graph}> {{ ?one ?predicate ?other }} "
         f"BIND(IF(?one = <{names.SERVICE}>, <{here}>, ?one) AS ?subject) "
-        f"BIND(IF(?other = <{names.SERVICE}>, <{here}>, ?other) AS ?object) }}"
+        f"BIND(IF(?other = <{names.SERVICE}>, <{here}>, ?other) AS ?object) }} "
+        "ORDER BY ?subject ?predicate ?object"  # so that writers say each subject once
     )

@@ -79,8 +79,7 @@ async def describe(request: Request) -> Response:
 
 async def _operation(state: State, template: Template) -> dict[str, Any]:
     told = [
-        _parameter(one, await choices(state, one) if one.type in ("enum", "iri") else [])
-        for one in template.parameters.values()
+        _parameter(one, await choices(state, one), _kind(state, one)) for one in template.parameters.values()
     ]
     columns = ", ".join(template.columns)
     return {
@@ -93,25 +92,31 @@ async def _operation(state: State, template: Template) -> dict[str, Any]:
     }
 
 
-def _parameter(one: Parameter, choice: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _kind(state: State, one: Parameter) -> str:
+    """Say in words what an IRI must be of."""
+    if one.class_iri:
+        return f"{state.contents.label(one.class_iri)} ({state.contents.prefixes.compress(one.class_iri)})"
+    return f"concept of the scheme {one.scheme}" if one.scheme else "thing"
+
+
+def _parameter(one: Parameter, choice: Sequence[tuple[str, str]], kind: str) -> dict[str, Any]:
     return {
         "name": one.name,
         "in": "query",
         "required": one.required and one.default is None,
         "description": one.description + ".",
-        "schema": _schema(one, choice),
+        "schema": _schema(one, choice, kind),
     }
 
 
-def _schema(one: Parameter, choice: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _schema(one: Parameter, choice: Sequence[tuple[str, str]], kind: str) -> dict[str, Any]:
     """Describe the values of a parameter; a label beside each where they are few."""
     schema: dict[str, Any] = {"type": "string", "maxLength": 1000}
     listed = [{"const": value, "title": label} for value, label in choice]
     if one.type == "enum":
         schema = {"type": "string", "oneOf": listed or [{"const": value} for value in one.values]}
     elif one.type == "iri":
-        what = one.class_iri or (f"concept of the scheme {one.scheme}" if one.scheme else "thing")
-        open_text = {**schema, "description": f"An IRI, prefixed name, slug or label of a {what}."}
+        open_text = {**schema, "description": f"The IRI, prefixed name, slug or label of one {kind}."}
         is_few = 0 < len(listed) <= _MAX_CHOICES
         schema = {"anyOf": [{"type": "string", "oneOf": listed}, open_text]} if is_few else open_text
     elif one.type == "gYear":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyoxigraph as ox
@@ -71,8 +71,22 @@ def write(table: Table, format_name: str, prefixes: Prefixes) -> bytes:
 
 def _write_rdf(table: Table, form: ox.RdfFormat, prefixes: Prefixes) -> bytes:
     space = f"{names.BASE}queries/{table.key}#"
-    used = {"csvw": CSVW, "xsd": names.XSD, "column": space}
-    return ox.serialize(_triples(table, space), format=form, prefixes={**prefixes, **used}) or b""
+    known = Prefixes({**prefixes, "csvw": CSVW, "xsd": names.XSD, "column": space})
+    triples = _triples(table, space)
+    return ox.serialize(triples, format=form, prefixes=used_prefixes(triples, known)) or b""
+
+
+def used_prefixes(triples: Iterable[ox.Triple], prefixes: Prefixes) -> dict[str, str]:
+    """Return those of the prefixes that some triples need."""
+    iris: set[str] = set()
+    for one in triples:
+        for node in (one.subject, one.predicate, one.object):
+            if isinstance(node, ox.Literal):
+                iris.add(node.datatype.value)
+            elif isinstance(node, ox.NamedNode):
+                iris.add(node.value)
+    found = {prefixes.compress(iri).partition(":")[0] for iri in iris}
+    return {prefix: prefixes[prefix] for prefix in sorted(found) if prefix in prefixes}
 
 
 def _triples(table: Table, space: str) -> list[ox.Triple]:
