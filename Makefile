@@ -1,8 +1,9 @@
 # serve   start the service on http://127.0.0.1:8000 (HOST=… PORT=… choose another address)
 # test    formatting, types and every test; what is missing is said at the end
 # check   check the graph's files: syntax, shapes, evidence, checks
+# conformance  the W3C's SPARQL tests where they are beside the project, and light queries under runaways
 # clean   remove what was built and installed here
-.PHONY: serve test check clean
+.PHONY: serve test check conformance clean
 .DEFAULT_GOAL := serve
 
 PYTHON ?= python3
@@ -26,6 +27,9 @@ test: $(VENV)/.test
 	@$(VENV)/bin/ruff check src tests
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/pytest
+
+conformance: $(VENV)/.test
+	@$(VENV)/bin/pytest -m "" -s tests/conformance
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

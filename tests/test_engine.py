@@ -27,6 +27,7 @@ import kg
 from kg.config import Settings
 from kg.engine import FORMATS, Answer, Engine, QueryRequest, formats_for, run_query
 from kg.engine.cache import AnswerCache
+from kg.engine.pool import Lane
 from kg.errors import (
     AnswerTooLargeError,
     BusyError,
@@ -845,3 +846,31 @@ class TestRunQuery:
         """The deadline holds here too."""
         with pytest.raises(QueryTimeoutError):
             run_query(snapshot, replace(SETTINGS, timeout_s=0.3), QueryRequest(RUNAWAY))
+
+
+class TestLane:
+    """Who comes next."""
+
+    def test_place_when_one_client_holds_most(self) -> None:
+        """Who has fewer queries running goes before who came earlier; equals go by arrival."""
+
+        async def whole() -> list[str]:
+            lane = Lane("quick", 2, queue_length=8, retry_after_s=1)
+            order: list[str] = []
+
+            async def wait(client: str, name: str) -> None:
+                await lane.acquire(client, timeout_s=5)
+                order.append(name)
+
+            await wait("many", "many 1")
+            await wait("many", "many 2")
+            waiting = [("many", "many 3"), ("few", "few 1"), ("few", "few 2")]
+            tasks = [asyncio.create_task(wait(*one)) for one in waiting]
+            await asyncio.sleep(0)
+            for client in ("many", "many", "few"):
+                lane.release(client)
+                await asyncio.sleep(0.01)
+            await asyncio.gather(*tasks)
+            return order
+
+        assert asyncio.run(whole()) == ["many 1", "many 2", "few 1", "many 3", "few 2"]

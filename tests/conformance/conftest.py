@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -24,7 +25,7 @@ from kg.names import Prefixes, load_prefixes
 PROJECT = Path(__file__).parents[1] / "cases" / "project"
 SUITE = Path(__file__).parents[3] / "shared" / "w3c" / "rdf-tests" / "sparql"
 
-ServeQuads = Callable[[bytes], AbstractContextManager[httpx.Client]]
+ServeQuads = Callable[..., AbstractContextManager[httpx.Client]]
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,14 @@ def _serving(settings: Settings, data: Data) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def serve_quads(tmp_path_factory: pytest.TempPathFactory) -> ServeQuads:
-    """Return what starts the service over N-Quads, as a context that gives a client."""
+    """Return what starts the service over N-Quads: a context that gives a client."""
 
-    def serve(quads: bytes) -> AbstractContextManager[httpx.Client]:
+    def serve(quads: bytes, **wanted: Any) -> AbstractContextManager[httpx.Client]:
         folder = tmp_path_factory.mktemp("conformance")
         root = Path(shutil.copytree(PROJECT, folder / "project"))
         path = folder / "data.nq"
         path.write_bytes(quads)
-        settings = Settings(root=root, quick_workers=1, slow_workers=1)
+        settings = Settings(root=root, **({"quick_workers": 1, "slow_workers": 1} | wanted))
         return _serving(settings, Data("test", path, load_prefixes(root / "ontology" / "prefixes.ttl")))
 
     return serve

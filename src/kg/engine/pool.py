@@ -190,7 +190,7 @@ class Lane:
 
     async def acquire(self, client: str, *, timeout_s: float) -> None:
         """
-        Wait for a place, first come, first served, except for clients at their share.
+        Wait for a place: the client with the fewest running comes first, then who came first.
 
         Raises:
             BusyError: The queue is full, or the wait took too long.
@@ -240,8 +240,9 @@ class Lane:
         self._admit()
 
     def _admit(self) -> None:
-        for entry in list(self._waiting):
-            if self._has_place(entry[0]):
-                self._waiting.remove(entry)
-                self.running.append(entry[0])
-                entry[1].set_result(None)
+        """Give free places to who waits: first to the client with the fewest running, then by arrival."""
+        while fitting := [entry for entry in self._waiting if self._has_place(entry[0])]:
+            entry = min(fitting, key=lambda one: self.running.count(one[0]))
+            self._waiting.remove(entry)
+            self.running.append(entry[0])
+            entry[1].set_result(None)
