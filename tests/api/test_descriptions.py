@@ -59,6 +59,29 @@ def test_turtle_says_each_subject_once(client: httpx.Client) -> None:
     assert len([line for line in lines if line and line[0] not in "@\t "]) == 1
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT DISTINCT ?prefix ?namespace WHERE { [] sh:namespace ?namespace ; sh:prefix ?prefix }",
+        "SELECT DISTINCT ?sq ?comment ?query WHERE { ?sq a sh:SPARQLExecutable ; rdfs:comment ?comment ; "
+        "sh:select|sh:ask|sh:construct|<https://purl.expasy.org/sparql-examples/ontology#describe> ?query }",
+        "SELECT DISTINCT ?class ?property WHERE { ?s sd:graph ?graph . ?graph void:classPartition ?cp . "
+        "?cp void:class ?class ; void:propertyPartition [ void:property ?property ; void:triples ?n ] }",
+    ],
+)
+def test_queries_of_sib_clients_find_something(client: httpx.Client, query: str) -> None:
+    """As the SIB's editor sends them: a parameter of its own, JSON, from another origin."""
+    prefixes = (
+        "PREFIX sh: <http://www.w3.org/ns/shacl#> PREFIX void: <http://rdfs.org/ns/void#> "
+        "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> "
+        "PREFIX sd: <http://www.w3.org/ns/sparql-service-description#> "
+    )
+    headers = {"Accept": "application/sparql-results+json", "Origin": "https://sib-swiss.github.io"}
+    answer = client.get("/sparql", params={"ac": "1", "query": prefixes + query}, headers=headers)
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.json()["results"]["bindings"]
+
+
 def test_browser_is_led_from_an_example_to_its_page(client: httpx.Client) -> None:
     """People see the question."""
     answer = client.get(PATHS[2], headers={"Accept": "text/html"})
