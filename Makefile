@@ -1,7 +1,7 @@
 # serve   start the service on http://127.0.0.1:8000 (HOST=… PORT=… choose another address)
 # test    formatting, types and every test; what is missing is said at the end
 # check   check the graph's files: syntax, shapes, evidence, checks
-# conformance  the W3C's SPARQL tests where they are beside the project, and light queries under runaways
+# conformance   the W3C's SPARQL tests, where they lie beside the project; light queries under runaways
 # clean   remove what was built and installed here
 .PHONY: serve test check conformance clean
 .DEFAULT_GOAL := serve

@@ -145,3 +145,11 @@ def test_rows_come_back_when_another_library_reads_them(client: httpx.Client) ->
 
 def _from_turtle(term: str) -> object:
     return next(Graph().parse(data=f"<a:a> <a:a> {term} .", format="turtle").objects())
+
+
+def test_triple_terms_are_refused_when_the_format_has_none(client: httpx.Client) -> None:
+    """JSON-LD has no triple terms: 406 with the formats that do."""
+    query = f"CONSTRUCT {{ <{S}> <{P}> ?o }} {{ BIND(TRIPLE(<{S}>, <{P}>, 1) AS ?o) }}"
+    answer = client.get("/sparql", params={"query": query, "format": "jsonld"})
+    assert answer.status_code == 406
+    assert "ttl" in answer.json()["available"]

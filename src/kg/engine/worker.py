@@ -43,6 +43,7 @@ _GRAPHS = {
     "jsonld": ox.RdfFormat.JSON_LD,
 }
 _NOT_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
+_NO_TRIPLE_TERMS = "JSON-LD does not support RDF 1.2"
 _ROOT = re.compile(rb"<rdf:RDF( [^>]*)?>")
 _XMLNS = re.compile(rb"( xmlns:([^=]+)=\"[^\"]*\")")
 _PREFIX_LINE = re.compile(rb"@prefix ([^:\s]*): <[^>]*> \.\n")
@@ -276,7 +277,8 @@ class Worker:
         except MemoryError:
             return {"error": "memory"}, b""
         except Exception as error:
-            return {"error": "evaluation", "message": str(error)}, b""
+            kind = "not_carried" if _NO_TRIPLE_TERMS in str(error) else "evaluation"
+            return {"error": kind, "message": str(error)}, b""
 
     def _send(self, header: dict[str, Any], body: bytes = b"") -> None:
         self.target.write(frame(header, body))
