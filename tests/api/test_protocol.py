@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+import time
+
 import httpx
 import pytest
 from rdflib import RDF, Graph, Namespace, URIRef
+
+from kg.config import Settings
 
 SD = Namespace("http://www.w3.org/ns/sparql-service-description#")
 SELECT = "SELECT ?s WHERE { ?s a <https://w3id.org/lateral/ontology#Gathering> } ORDER BY ?s"
@@ -232,3 +238,18 @@ def test_description_is_the_same_bytes_each_time(client: httpx.Client) -> None:
     """So a client that has it gets 304."""
     first, second = (client.get("/sparql", headers={"Accept": "text/turtle"}) for _ in range(2))
     assert first.headers["ETag"] == second.headers["ETag"]
+
+
+def test_a_body_announced_too_long_is_413_before_it_is_sent(
+    client: httpx.Client, served: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The length in the header is enough to refuse it; a client that goes before its end is no fault."""
+    head = "POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Type: application/sparql-query\r\n"
+    for length in (served.max_body_bytes + 1, 100):
+        with socket.create_connection((client.base_url.host, client.base_url.port or 80), 5) as raw:
+            raw.sendall(f"{head}Content-Length: {length}\r\n\r\nASK {{}}".encode())
+            if length > served.max_body_bytes:
+                assert raw.recv(12) == b"HTTP/1.1 413"
+            time.sleep(0.2)
+    assert client.get("/health").json()["status"] == "ok"
+    assert [one for one in caplog.records if one.levelno >= logging.ERROR] == []

@@ -26,7 +26,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -87,6 +87,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     app.add_exception_handler(KGError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_fault)
     return app
 
@@ -117,6 +118,11 @@ async def _on_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, KGError):
         raise error
     return problem(request, problem_document(error, request), problem_headers(error))
+
+
+async def _on_disconnect(_request: Request, _error: Exception) -> Response:
+    """Answer nobody: the client went before it had sent its body, which is no fault to log."""
+    return Response(status_code=400)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -225,10 +225,16 @@ async def read_body(request: Request) -> bytes:
     """
     limit = State.of(request).settings.max_body_bytes
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise BodyTooLargeError(f"the body is longer than {limit} bytes", max_body_bytes=limit)
+    announced = request.headers.get("content-length", "")
+    length = int(announced) if announced.isascii() and announced.isdecimal() else 0
+    if length <= limit:
+        async for chunk in request.stream():
+            body += chunk
+            length = max(length, len(body))
+            if length > limit:
+                break
+    if length > limit:
+        raise BodyTooLargeError(f"the body is longer than {limit} bytes", max_body_bytes=limit)
     return bytes(body)
 
 
