@@ -51,6 +51,13 @@ def test_find_is_empty_when_nothing_is_near() -> None:
     assert INDEX.find("  ?! ") == []
 
 
+def test_find_among_a_few_tells_of_short_names_with_a_slip() -> None:
+    """Where the kind is known, what is less near is told too."""
+    index = Index.from_rows([("id:g20", "G20", "InformalForum", False), ("id:niue", "Niue", "State", False)])
+    assert index.find("G21") == []
+    assert [one.iri for one in index.find("G21", among={"id:g20", "id:niue"})] == ["id:g20"]
+
+
 def test_find_keeps_to_kinds_and_iris_when_asked() -> None:
     """Filters hold, and each thing is listed once."""
     assert {one.iri for one in INDEX.find("n", kinds={"State"}, limit=50)} <= {"id:niue", "id:nauru"}

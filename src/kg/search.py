@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 _MINIMUM_SCORE = 72.0
+_MINIMUM_SCORE_AMONG = 59.0  # among the few things of one kind, less likely ones are worth telling
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 _NOT_WORD = re.compile(r"[\W_]+")
 
@@ -97,7 +98,8 @@ class Index:
         if not wanted or limit < 1:
             return []
         best: dict[str, tuple[float, _Entry]] = {}
-        for score, entry in self._scored(wanted):
+        least = _MINIMUM_SCORE if among is None else _MINIMUM_SCORE_AMONG
+        for score, entry in self._scored(wanted, least):
             if kinds is not None and entry.kind not in kinds:
                 continue
             if among is not None and entry.iri not in among:
@@ -110,19 +112,19 @@ class Index:
             for score, entry in ranked[:limit]
         ]
 
-    def _scored(self, wanted: str) -> Iterable[tuple[float, _Entry]]:
+    def _scored(self, wanted: str, least: float) -> Iterable[tuple[float, _Entry]]:
         """Score every label that is near enough."""
         for entry, label in zip(self._entries, self._folded, strict=True):
-            score = _score(wanted, label)
-            if score >= _MINIMUM_SCORE:
+            score = _score(wanted, label, least)
+            if score >= least:
                 yield (score - 1.0 if entry.is_alias else score), entry
 
 
-def _score(wanted: str, label: str) -> float:
+def _score(wanted: str, label: str, least: float) -> float:
     """
     Score a folded label for a folded text: equal, then begins with, then holds the words, then spelt alike.
 
-    >>> _score("malta", "malta"), _score("mal", "malta") > _score("lta", "malta")
+    >>> _score("malta", "malta", 60), _score("mal", "malta", 60) > _score("lta", "malta", 60)
     (100.0, True)
     """
     if wanted == label:
@@ -134,4 +136,6 @@ def _score(wanted: str, label: str) -> float:
     words, others = wanted.split(), label.split()
     if len(wanted) > 1 and all(any(other.startswith(word) for other in others) for word in words):
         return 76.0 + 8.0 * min(1.0, len(wanted) / len(label))
-    return 0.9 * fuzz.ratio(wanted, label, score_cutoff=_MINIMUM_SCORE) if len(wanted) > 3 else 0.0
+    if len(wanted) > 3 or least < _MINIMUM_SCORE:
+        return 0.9 * fuzz.ratio(wanted, label, score_cutoff=least)
+    return 0.0
