@@ -278,6 +278,8 @@ def test_run_checks_refuses_what_is_no_check(tmp_path: Path) -> None:
         with pytest.raises(DataError) as caught:
             list(run_checks(ox.Store(), tmp_path))
         assert caught.value.problems[0].path == path
+        assert len(str(caught.value)) < 300
+        assert (caught.value.problems[0].line == 1) is text.startswith("WELECT")
 
 
 # --- checks

@@ -14,6 +14,7 @@ from kg.errors import DataError, Problem
 from kg.validation.telling import Teller
 
 _SHAPES_GRAPH = ox.NamedNode(names.SHAPES_GRAPH)
+_PLACE = re.compile(r"error at ([0-9]+):([0-9]+)")
 _COLUMNS = ("property", "term", "fix", "message")
 
 
@@ -33,7 +34,11 @@ def run_checks(store: ox.Store, folder: Path) -> Iterator[tuple[Path, dict[str, 
         try:
             rows = merged.query(path.read_text(encoding="utf-8"))
         except SyntaxError as error:
-            raise DataError([Problem(f"the check does not parse: {error}.", path)]) from error
+            place = _PLACE.search(str(error))  # what it expected there is a page of token classes
+            line, column = (int(place[1]), int(place[2])) if place else (None, None)
+            message = "the check does not parse: expected a SPARQL query."
+            fix = f"kg query {path} says what is wrong there."
+            raise DataError([Problem(message, path, line, column, fix)]) from error
         columns = [one.value for one in rows.variables] if isinstance(rows, ox.QuerySolutions) else []
         if len(columns) < 2 or columns[-1] != "message" or not set(columns[1:]) <= set(_COLUMNS):
             expected = "the culprit first, then any of ?property ?term ?fix, and ?message last"
