@@ -33,7 +33,7 @@ class Settings:
     quick_workers: int = _setting(2, "worker processes of the quick lane")
     slow_workers: int = _setting(2, "worker processes of the slow lane")
     quick_timeout_s: float = _setting(2.0, "seconds a query may take before it moves to the slow lane")
-    timeout_s: float = _setting(30.0, "seconds a query may take in all")
+    timeout_s: float = _setting(30.0, "seconds a query may run in all, waiting for a worker not counted")
     queue_length: int = _setting(64, "queries that may wait in each lane before 503")
     max_memory_bytes: int = _setting(1_500_000_000, "address space of one worker, in bytes")
     max_query_bytes: int = _setting(256_000, "length of a query, in bytes")

@@ -251,7 +251,7 @@ def _heading(one: Statement, contents: Contents) -> str:
     if one.is_outgoing:
         return label
     inverse = contents.inverses.get(one.predicate)
-    return contents.label(inverse) if inverse else f"… {label} this"
+    return contents.label(inverse) if inverse else f"… {label}: this"
 
 
 async def read_receipts(engine: Runner, claims: Sequence[str]) -> dict[str, Receipt]:
