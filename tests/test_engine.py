@@ -26,6 +26,7 @@ import pytest
 import kg
 from kg.config import Settings
 from kg.engine import FORMATS, Answer, Engine, QueryRequest, formats_for, run_query
+from kg.engine import pool as pool_module
 from kg.engine.cache import AnswerCache
 from kg.engine.pool import Lane
 from kg.errors import (
@@ -448,6 +449,47 @@ class TestBounds:
             raise AssertionError("never answered")
 
         assert values(with_engine(snapshot, work)) == [("0",)]
+
+
+class SlowToEnd:
+    """Stands for a worker process that takes a while to end."""
+
+    def __init__(self) -> None:
+        self.is_alive = True
+        self.is_ended = False
+
+    async def close(self) -> None:
+        """End after a while."""
+        await asyncio.sleep(0.05)
+        self.is_ended = True
+
+    def kill(self) -> None:
+        """Ask it to end."""
+
+
+def test_worker_when_it_is_ready_after_its_pool_retired(
+    snapshot: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that comes too late is ended, and the pool waits for it even when its start is cancelled."""
+
+    async def work() -> bool:
+        late, ready = SlowToEnd(), asyncio.Event()
+
+        async def start(*_: Any) -> SlowToEnd:
+            await ready.wait()
+            return late
+
+        monkeypatch.setattr(pool_module, "start_worker", start)
+        pool = pool_module.Pool(snapshot, SETTINGS, size=1)
+        pool.fill_later()
+        await asyncio.sleep(0)
+        await pool.retire()
+        ready.set()
+        await asyncio.sleep(0.01)
+        await pool.close()
+        return late.is_ended
+
+    assert asyncio.run(work())
 
 
 class TestQueue:

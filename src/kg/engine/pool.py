@@ -123,7 +123,8 @@ class Pool:
     async def _add(self) -> None:
         worker = await start_worker(self.snapshot, self.settings)
         if self._is_retired:
-            await worker.close()
+            # in a task of its own, since this one may be cancelled while the process ends
+            self._spawn(worker.close())
             return
         self.idle.append(worker)
         await self._notify()
