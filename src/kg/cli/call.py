@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,6 +111,11 @@ def _report(error: KGError, *, is_json: bool) -> None:
 def tell_number(number: int) -> None:
     """Say on standard error how many problems there are."""
     click.echo(f"{number} problem{'s' if number != 1 else ''}.", err=True)
+
+
+def tell_held(counts: Mapping[str, int]) -> str:
+    """Say what a version holds, by the counts of its manifest."""
+    return ", ".join(f"{counts[name]:,} {name}" for name in ("claims", "passages", "entities", "triples"))
 
 
 def example(*lines: str) -> str:

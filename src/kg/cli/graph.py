@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kg.cli.call import STARTED, Call, example, json_option, main, print_json, tell_number, writing
+from kg.cli.call import STARTED, Call, example, json_option, main, print_json, tell_held, tell_number, writing
 from kg.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def build(call: Call) -> None:
     if call.is_json:
         print_json({"version": found.version, "path": str(found.path), "counts": counts})
     else:
-        held = ", ".join(f"{counts[name]:,} {name}" for name in ("claims", "passages", "entities", "triples"))
-        click.echo(f"{found.version}: {held}.")
+        click.echo(f"{found.version}: {tell_held(counts)}.")
 
 
 @main.command(epilog=example("kg check", "kg check --json"))

@@ -15,9 +15,11 @@ from pathlib import Path
 import click
 import uvicorn
 
+from kg.cli.call import tell_held
 from kg.config import Settings
 from kg.dataset import Snapshot, hold
 from kg.errors import MissingPartError, PortTakenError, UsageError
+from kg.templates import NOT_PUBLIC
 
 _FACTORY = "kg.api:create_app_from_environment"
 
@@ -99,9 +101,8 @@ class _Server(uvicorn.Server):
 
 
 def _welcome(snapshot: Snapshot, settings: Settings, taken: socket.socket) -> str:
-    counts = snapshot.manifest["counts"]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    held = ", ".join(f"{counts[name]:,} {name}" for name in ("claims", "passages", "entities", "triples"))
+    held = tell_held(snapshot.manifest["counts"])
     return (
         f"Lateral is at http://{host}:{taken.getsockname()[1]}/\n"
         f"It holds {held}, {_count_templates(settings.root)} questions; version {snapshot.version}."
@@ -109,5 +110,5 @@ def _welcome(snapshot: Snapshot, settings: Settings, taken: socket.socket) -> st
 
 
 def _count_templates(root: Path) -> int:
-    folders = (one for one in (root / "queries").glob("*") if one.name not in ("checks", "rules"))
+    folders = (one for one in (root / "queries").glob("*") if one.name not in NOT_PUBLIC)
     return sum(1 for folder in folders for _ in folder.rglob("*.rq"))

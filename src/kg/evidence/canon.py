@@ -16,8 +16,6 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-CANON = "https://w3id.org/lateral/canon/1"
-
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _APOSTROPHES = "'’‘‛ʼ"
 _HYPHENS = "-‐"
