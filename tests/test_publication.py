@@ -204,6 +204,20 @@ def test_build_stops_at_a_text_that_is_not_the_reference(settings: Settings) -> 
     assert problems[0].fix
 
 
+def test_build_stops_at_a_text_that_repeats_the_document(settings: Settings) -> None:
+    """Twelve words in a row of a document are refused in its claims, with the claim's file and line."""
+    words = "Anna Teller chaired the meeting on behalf of Marrow. Three islands sent delegates"
+    path = settings.path(MEETINGS)
+    text = path.read_text(encoding="utf-8")
+    claim = text.index("demo-claim:0001 {") + len("demo-claim:0001 {")
+    gist = f'\n  id:anna-teller lat:gist "{words}"@en .'
+    path.write_text(text[:claim] + gist + text[claim:], encoding="utf-8")
+    problems = publication.check(settings)
+    assert [one.path for one in problems] == [path]
+    assert problems[0].line == text[:claim].count("\n") + 2
+    assert "three islands sent" in problems[0].message
+
+
 def test_build_stops_at_a_question_with_a_bad_header(settings: Settings) -> None:
     """A question whose header is not fine stops the build, not the service."""
     path = settings.path("queries", "meetings", "broken.rq")

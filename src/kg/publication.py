@@ -3,6 +3,8 @@ Check, infer and publish one version: whole or not at all.
 
 A version is named by the date of its newest claim and by what made it, files and code: the same input has
 the same name on every machine, and what is served is never written to again.
+
+What a build needs is imported where it is used: a start with nothing to build pays for none of it.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyoxigraph as ox
 
 import kg
-from kg import descriptions, evidence, names, templates
+from kg import names
 from kg.config import Settings
 from kg.dataset import (
     Dataset,
@@ -27,6 +30,9 @@ from kg.dataset import (
     write_snapshot,
 )
 from kg.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from kg.evidence import SourceRuns
 
 Progress = Callable[[str], None]
 _REFERENCE_FILE = ox.NamedNode(names.LAT + "referenceFile")
@@ -137,13 +143,15 @@ def _prepare(settings: Settings, progress: Progress) -> Dataset:
 
 def validate(dataset: Dataset, settings: Settings) -> list[Problem]:
     """Hold a dataset to the shapes and the checks."""
-    from kg import validation  # here, since a start with nothing to build needs no SHACL engine
+    from kg import validation
 
     return validation.check(dataset, settings)
 
 
 def _check_evidence(dataset: Dataset, settings: Settings, progress: Progress) -> list[Problem]:
     """Hold the passages to the reference texts that are at hand; those that are not are told of."""
+    from kg import evidence
+
     problems = []
     for quad in dataset.store.quads_for_pattern(None, _REFERENCE_FILE, None, None):
         assert isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, ox.Literal)
@@ -154,8 +162,8 @@ def _check_evidence(dataset: Dataset, settings: Settings, progress: Progress) ->
             progress(f"not holding the passages of {slug} to its text: {path} is not there")
             continue
         record = evidence.load_document(dataset.store, quad.subject.value)
-        text = path.read_bytes()
-        found = f"sha256:{hashlib.sha256(text).hexdigest()}"
+        text = path.read_bytes().decode("utf-8", errors="replace")
+        found = evidence.digest_file_text(text)
         if found != record.reference_digest:
             message = (
                 f"{path} is not the reference text: its digest is {found}, "
@@ -165,12 +173,34 @@ def _check_evidence(dataset: Dataset, settings: Settings, progress: Progress) ->
             problems.append(Problem(message, subject=record.iri, fix="put the reference text there"))
             continue
         passages = evidence.load_passages(dataset.store, record.iri)
-        problems += evidence.check_passages(passages, text.decode("utf-8"))
+        problems += evidence.check_passages(passages, text)
+        problems += _check_wording(dataset, record.iri, evidence.SourceRuns([text]))
+    return problems
+
+
+def _check_wording(dataset: Dataset, document: str, runs: SourceRuns) -> list[Problem]:
+    """Refuse texts in a document's claims that repeat a long run of its words; addresses are no texts."""
+    claims = names.CLAIM + document.removeprefix(names.DOCUMENT) + "/"
+    problems = []
+    for subject, predicate, text, claim in dataset.store:
+        is_text = isinstance(text, ox.Literal) and text.datatype.value != names.XSD + "anyURI"
+        if not (is_text and isinstance(claim, ox.NamedNode) and claim.value.startswith(claims)):
+            continue
+        for shared in runs.find_runs(text.value):
+            place = dataset.locate(subject.value, predicate=predicate.value, graph=claim.value)
+            message = (
+                f"{dataset.prefixes.compress(predicate.value)} repeats words of the document in a row "
+                f"(“{shared.words}”): expected a text in our own words, since it is not ours to republish."
+            )
+            path, line = place or (None, None)
+            problems.append(Problem(message, path, line, fix="say it in other words", subject=subject.value))
     return problems
 
 
 def _check_exceptions(root: Path, document: str) -> list[Problem]:
     """Read the list of what in a document is no fact, if it has one."""
+    from kg import evidence
+
     slug = document.removeprefix(names.DOCUMENT)
     path = root / "data" / "documents" / slug / "not-facts.yaml"
     try:
@@ -183,6 +213,8 @@ def _check_exceptions(root: Path, document: str) -> list[Problem]:
 
 def _check_queries(dataset: Dataset) -> list[Problem]:
     """Read every question, so that a bad header stops the build and not the service."""
+    from kg import templates
+
     try:
         templates.load_templates(dataset.root, dataset.prefixes)
     except DataError as error:
@@ -192,7 +224,7 @@ def _check_queries(dataset: Dataset) -> list[Problem]:
 
 def infer(dataset: Dataset, *, progress: Progress = _silent) -> None:
     """Add the graph of what is inferred, and the date bounds, to a dataset's store."""
-    import rdflib  # here, for the same reason
+    import rdflib
 
     from kg import reasoning
 
@@ -206,6 +238,8 @@ def infer(dataset: Dataset, *, progress: Progress = _silent) -> None:
 
 def _describe(dataset: Dataset, version: str) -> None:
     """Add what the version says of itself."""
+    from kg import descriptions, templates
+
     kept = templates.load_templates(dataset.root, dataset.prefixes).values()
     examples = [
         descriptions.Example(
