@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.errors import DataError
-from kg.turtle import Statement, Term, read, write
+from kg.turtle import Span, Statement, Term, read, write
 
 PREFIXES = {
     "ex": "http://example.org/",
@@ -121,6 +121,31 @@ def test_read_keeps_lines_blocks_and_comments() -> None:
     assert found.comments == [2]
     assert found.blocks == [("http://example.org/g", 4)]
     assert [(one.subject_line, one.line) for one in found.statements] == [(5, 6), (5, 9)]
+
+
+def test_read_tells_where_each_part_stands() -> None:
+    """The spans cut out of the text are the terms as written; a bracket stands for what it opens."""
+    text = (
+        "@prefix e: <http://e/> .\ne:g {\n"
+        '  e:a a e:C ;\n    e:p "\u00fcber"@en , [ e:q ( 1 ) ] , """two\nlines"""^^e:t .\n}\n'
+    )
+    lines = text.split("\n")
+
+    def cut(span: Span | None) -> str:
+        assert span is not None
+        if span.line == span.end_line:
+            return lines[span.line - 1][span.column - 1 : span.end_column - 1]
+        return (
+            lines[span.line - 1][span.column - 1 :] + "\n" + lines[span.end_line - 1][: span.end_column - 1]
+        )
+
+    found = [tuple(map(cut, one.places)) for one in read(text).statements if one.places]
+    assert ("e:g", "e:a", "a", "e:C") in found
+    assert ("e:g", "e:a", "e:p", '"\u00fcber"@en') in found
+    assert ("e:g", "e:a", "e:p", "[") in found
+    assert ("e:g", "[", "e:q", "(") in found
+    assert ("e:g", "e:a", "e:p", '"""two\nlines"""^^e:t') in found
+    assert len(found) == 7
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,28 @@ from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """
+    A change to a text: what stands from one place to another is replaced.
+
+    Args:
+        line: Line of its start, from 1; for tables the row.
+        column: Column of its start, from 1, in code points; for tables the column.
+        end_line: Line of its end.
+        end_column: Column of its end, exclusive; the start's for an insertion.
+        text: What stands there afterwards.
+        cell: The cell's name, for tables; its whole content is replaced.
+    """
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+    cell: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """
     One thing wrong with one file, as a reader wants it told.
@@ -39,10 +61,19 @@ class Problem:
     Args:
         message: What is wrong and what was expected, one sentence or two.
         path: The file, if it is about a file.
-        line: Line in the file, from 1.
-        column: Column in the line, from 1, in code points.
+        line: Line in the file, from 1; for tables the row.
+        column: Column in the line, from 1, in code points; for tables the column.
         fix: How to mend it: a command or the text to write.
         subject: The IRI that it is about.
+        code: What kind of problem it is, in words with hyphens that stay the same: `unknown-term`.
+        level: `error` refuses; `warning` and `note` only tell.
+        end_line: Where the offending text ends, if known.
+        end_column: The column there, exclusive.
+        cell: The cell's name, for tables.
+        label: The label of what it is about.
+        found: What stands there.
+        expected: What was expected, in a few words.
+        edits: Changes that mend it, proved by validating again; none where there is no such proof.
     """
 
     message: str
@@ -51,6 +82,15 @@ class Problem:
     column: int | None = None
     fix: str | None = None
     subject: str | None = None
+    code: str | None = None
+    level: str = "error"
+    end_line: int | None = None
+    end_column: int | None = None
+    cell: str | None = None
+    label: str | None = None
+    found: str | None = None
+    expected: str | None = None
+    edits: tuple[Edit, ...] = ()
 
     def __str__(self) -> str:
         """
@@ -65,11 +105,11 @@ class Problem:
         return f"{place}{self.message}" + (f"{stop} Fix: {self.fix}" if self.fix else "")
 
     def as_json(self) -> dict[str, Any]:
-        """Return the problem as JSON values, empty fields left out."""
+        """Return the problem as JSON values; empty fields and the level of an error left out."""
         return {
             key: str(value) if isinstance(value, Path) else value
             for key, value in asdict(self).items()
-            if value is not None
+            if value not in (None, ()) and (key, value) != ("level", "error")
         }
 
 

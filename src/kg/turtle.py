@@ -65,6 +65,25 @@ class Term(NamedTuple):
     language: str = ""
 
 
+class Span(NamedTuple):
+    """From where to where something stands: lines and columns from 1, in code points, its end exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    cell: str = ""
+
+
+class Places(NamedTuple):
+    """Where the four parts of a statement stand; the graph's is None outside any."""
+
+    graph: Span | None
+    subject: Span
+    predicate: Span
+    object: Span
+
+
 class Statement(NamedTuple):
     """One triple as written, with its graph (None outside any) and the line of its predicate."""
 
@@ -74,6 +93,7 @@ class Statement(NamedTuple):
     object: Term
     line: int
     subject_line: int
+    places: Places | None = None
 
 
 @dataclass
@@ -154,6 +174,7 @@ class _Reader:
         self.at = 0
         self.blanks = 0
         self.graph: Term | None = None
+        self.graph_span: Span | None = None
         self.depth = 0
         self._scan()
 
@@ -202,11 +223,11 @@ class _Reader:
                 self._directive(dotted=word[0] == "@")
             elif self.kinds[self.at] == "word" and word == "GRAPH":
                 self.at += 1
-                self._block(self._node())
+                self._named_block()
             elif self._is_mark("{"):
                 self._block(None)
             elif self.kinds[self.at + 1] == "mark" and self.values[self.at + 1] == "{":
-                self._block(self._node())
+                self._named_block()
             else:
                 self._triples()
                 self._take(".")
@@ -221,6 +242,10 @@ class _Reader:
         if dotted:
             self._take(".")
 
+    def _named_block(self) -> None:
+        graph, self.graph_span = self._placed_node()
+        self._block(graph)
+
     def _block(self, graph: Term | None) -> None:
         if graph is not None:
             self.found.blocks.append((graph.value, self.lines[self.at - 1]))
@@ -231,24 +256,23 @@ class _Reader:
             if not self._is_mark("}"):
                 self._take(".")
         self.at += 1
-        self.graph = None
+        self.graph = self.graph_span = None
 
     def _triples(self) -> None:
         is_property_list = self._is_mark("[")
-        line = self.lines[self.at]
-        subject = self._node()
+        subject, span = self._placed_node()
         if not (is_property_list and (self._is_mark(".") or self._is_mark("}"))):
-            self._predicates(subject, line)
+            self._predicates(subject, span)
 
-    def _predicates(self, subject: Term, subject_line: int) -> None:
+    def _predicates(self, subject: Term, subject_span: Span) -> None:
         while True:
-            line = self.lines[self.at]
+            first = self.at
             if self.kinds[self.at] == "word" and self.values[self.at] == "a":
                 self.at += 1
                 predicate = Term("iri", _TYPE)
             else:
                 predicate = self._node()
-            self._objects(subject, predicate, (line, subject_line))
+            self._objects(subject, predicate, (subject_span, self._span(first)))
             while self._is_mark(";"):
                 self.at += 1
                 if not self._is_mark(";"):
@@ -258,13 +282,33 @@ class _Reader:
             if self.kinds[self.at] == "mark" and self.values[self.at] in ".]}":
                 return
 
-    def _objects(self, subject: Term, predicate: Term, lines: tuple[int, int]) -> None:
+    def _objects(self, subject: Term, predicate: Term, spans: tuple[Span, Span]) -> None:
         while True:
-            value = self._node()
-            self.found.statements.append(Statement(self.graph, subject, predicate, value, *lines))
+            first = self.at
+            value = self._node()  # not _placed_node: nested brackets are this deep in calls already
+            self._state(subject, predicate, value, Places(self.graph_span, *spans, self._span(first)))
             if not self._is_mark(","):
                 return
             self.at += 1
+
+    def _state(self, subject: Term, predicate: Term, value: Term, places: Places) -> None:
+        lines = places.predicate.line, places.subject.line
+        self.found.statements.append(Statement(self.graph, subject, predicate, value, *lines, places))
+
+    def _placed_node(self) -> tuple[Term, Span]:
+        first = self.at
+        return self._node(), self._span(first)
+
+    def _span(self, first: int) -> Span:
+        """Return where the tokens from one to the last that was read stand; of brackets, the opening one."""
+        last = first if self.kinds[first] == "mark" else self.at - 1
+        value, line, column = self.values[last], self.lines[last], self._column(last)
+        breaks = value.count("\n")
+        end = column + len(value) if not breaks else len(value) - value.rfind("\n")
+        return Span(self.lines[first], self._column(first), line + breaks, end)
+
+    def _column(self, token: int) -> int:
+        return self.offsets[token] - self.text.rfind("\n", 0, self.offsets[token])
 
     def _node(self) -> Term:
         kind, value = self.kinds[self.at], self.values[self.at]
@@ -307,7 +351,7 @@ class _Reader:
         return Term("literal", lexical)
 
     def _nested(self, opening: str) -> Term:
-        line = self.lines[self.at]
+        span = self._span(self.at)
         self.depth += 1
         if self.depth > _MAX_DEPTH:
             self._here(f"at most {_MAX_DEPTH} brackets in each other")
@@ -316,7 +360,7 @@ class _Reader:
         first = Term("blank", f"_:[{self.blanks}]")
         if opening == "[":
             if not self._is_mark("]"):
-                self._predicates(first, line)
+                self._predicates(first, span)
             self._take("]")
         else:
             first = self._items()
@@ -324,18 +368,17 @@ class _Reader:
         return first
 
     def _items(self) -> Term:
-        line = self.lines[self.at]
         items = []
         while not self._is_mark(")"):
-            items.append(self._node())
+            items.append(self._placed_node())
         self.at += 1
         rest = Term("iri", _RDF + "nil")
-        for item in reversed(items):
+        for item, span in reversed(items):
             self.blanks += 1
             cell = Term("blank", f"_:[{self.blanks}]")
             for predicate, value in (("first", item), ("rest", rest)):
-                found = Statement(self.graph, cell, Term("iri", _RDF + predicate), value, line, line)
-                self.found.statements.append(found)
+                places = Places(self.graph_span, span, span, span)
+                self._state(cell, Term("iri", _RDF + predicate), value, places)
             rest = cell
         return rest
 
