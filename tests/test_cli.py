@@ -49,7 +49,7 @@ def verbs(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str,
             yield (*path, name)
 
 
-VERBS = ["ask", "build", "check", "cite", "coverage", "evidence", "export", "format", "query", "serve"]
+VERBS = ["ask", "build", "check", "cite", "coverage", "evidence", "export", "format", "mcp", "query", "serve"]
 ALL_VERBS = sorted(verbs(main))
 
 

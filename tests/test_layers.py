@@ -17,7 +17,9 @@ ROWS = [
     {"descriptions", "evidence", "mappings", "paging", "reasoning", "search", "templates", "validation"},
     {"answers", "publication", "reconciliation"},
     {"contributions"},
-    {"api", "cli"},
+    {"api"},
+    {"mcp"},
+    {"cli"},
 ]
 ROW = {name: number for number, row in enumerate(ROWS, start=1) for name in row}
 UNROWED = {"__init__", "__main__"}

@@ -18,7 +18,8 @@ The map, lowest row first; a module imports from lower rows only:
     4  validation   data graph + shapes graph -> problems with their lines
     5  publication  check, infer and publish one version, whole or not at all
     7  api          the web service; each part translates HTTP into one call
-    7  cli          one function per verb of `kg`
+    8  mcp          the Model Context Protocol, for language models, over what api holds
+    9  cli          one function per verb of `kg`
 
 Open `cli` for the verbs, then the one module that the verb calls.
 """

@@ -100,7 +100,7 @@ def code_digest() -> str:
     folder = Path(kg.__file__).parent
     digest = hashlib.sha256(kg.__version__.encode())
     for path in sorted(folder.rglob("*.py")):
-        if path.relative_to(folder).parts[0] not in ("api", "cli", "engine"):
+        if path.relative_to(folder).parts[0] not in ("api", "cli", "engine", "mcp"):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

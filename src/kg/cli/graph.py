@@ -1,4 +1,4 @@
-"""The verbs over the whole graph: serve, build, check, query, ask, format, export."""
+"""The verbs over the whole graph: serve, mcp, build, check, query, ask, format, export."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kg.cli.call import STARTED, Call, example, json_option, main, print_json, tell_held, tell_number, writing
-from kg.errors import NotFoundError, UsageError
+from kg.errors import MissingPartError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from kg.dataset import Snapshot
@@ -35,6 +35,43 @@ def serve(call: Call, host: str | None, port: int | None) -> None:
     )
     with serving.take_port(settings) as taken:
         serving.run(call.snapshot(), settings, taken, started=STARTED)
+
+
+@main.command(name="mcp", epilog=example("kg mcp", "kg mcp --tools few", "kg mcp --http --port 8001"))
+@click.option(
+    "--tools",
+    "toolset",
+    type=click.Choice(["all", "few"]),
+    default="all",
+    show_default=True,
+    help="One tool per question, or two for them all.",
+)
+@click.option("--http", "is_http", is_flag=True, help="Serve over HTTP on this machine, at /mcp.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port for --http, 0 for any (KG_PORT).")
+@click.pass_obj
+def mcp_(call: Call, toolset: str, is_http: bool, port: int | None) -> None:
+    """Build what has changed, then serve it to a language model by the Model Context Protocol."""
+    if port is not None and not is_http:
+        raise UsageError("--port goes with --http: over standard input there is none.")
+    try:
+        from kg import mcp
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "mcp":
+            raise
+        message = "the package mcp is not installed; this needs it. Run: pip install 'lateral-kg[mcp]'"
+        raise MissingPartError(message, part="mcp") from error
+    if not is_http:
+        call.snapshot()
+        mcp.serve_stdio(call.settings, toolset)
+        return
+    from kg.cli import serving
+
+    settings = replace(call.settings, host=mcp.HOST, port=call.settings.port if port is None else port)
+    with serving.take_port(settings) as taken:
+        call.snapshot()
+        click.echo(f"Lateral is at http://{mcp.HOST}:{taken.getsockname()[1]}{mcp.PATH}. Stop with Ctrl-C.")
+        sys.stdout.flush()
+        mcp.serve_http(settings, taken, toolset)
 
 
 @main.command(epilog=example("kg build"))
