@@ -71,7 +71,10 @@ def mcp_(call: Call, toolset: str, is_http: bool, port: int | None) -> None:
         call.snapshot()
         click.echo(f"Lateral is at http://{mcp.HOST}:{taken.getsockname()[1]}{mcp.PATH}. Stop with Ctrl-C.")
         sys.stdout.flush()
-        mcp.serve_http(settings, taken, toolset)
+        try:
+            mcp.serve_http(settings, taken, toolset)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
 
 
 @main.command(epilog=example("kg build"))

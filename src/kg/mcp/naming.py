@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from kg import names
 from kg.api.contents import QUESTION, Contents, Runner
 from kg.api.portraits import is_known
 from kg.errors import NotFoundError, ParameterError
+from kg.search import Match
 from kg.templates import Parameter, Resolve, Template, is_iri, resolver
 
 _SURE = 99.0
@@ -63,8 +64,16 @@ async def resolver_of(
     members = {one.name: await contents.members(engine, one) for one in template.parameters.values()}
 
     def find(text: str, among: Collection[str] | None) -> list[tuple[str, str, float]]:
-        found = contents.index.find(text, among=among or None, limit=8)
-        return [(one.iri, one.label, one.score) for one in found if one.kind != QUESTION]
+        if among:
+            return [
+                (one.iri, one.label, one.score) for one in contents.index.find(text, among=among, limit=8)
+            ]
+        # where any thing may stand
+        found = _find(contents, text)
+        sure = _choose(found)
+        return [
+            (one.iri, one.label, one.score if one.iri == sure else min(one.score, _SURE - 1)) for one in found
+        ]
 
     resolve = resolver(contents.prefixes, members=lambda one: members[one.name], find=find)
 
@@ -114,16 +123,26 @@ def _by_label(contents: Contents, text: str) -> str:
         raise ParameterError(
             f"a name of 1 to {_MAX_NAME} characters is needed.", parameter="name", value=text[:40], near=[]
         )
-    found = [one for one in contents.index.find(text, limit=12) if one.kind != QUESTION]
+    found = _find(contents, text)
+    chosen = _choose(found)
+    if chosen is not None:
+        return chosen
+    is_shared = bool(found) and found[0].score >= _SURE
+    raise _unknown(contents, text, [one.iri for one in found][:8], what="thing", is_shared=is_shared)
+
+
+def _find(contents: Contents, text: str) -> list[Match]:
+    return [one for one in contents.index.find(text, limit=12) if one.kind != QUESTION]
+
+
+def _choose(found: Sequence[Match]) -> str | None:
+    """Choose what has just this name; of a thing and a word for its kind it means the thing."""
     sure = [one.iri for one in found if one.score >= _SURE]
-    # a name of a thing and of a word for its kind means the thing
     for space in (names.ID, names.CONCEPT, names.BASE):
         of_space = [iri for iri in sure if iri.startswith(space)]
-        if len(of_space) == 1:
-            return of_space[0]
         if of_space:
-            break
-    raise _unknown(contents, text, [one.iri for one in found][:8], what="thing", is_shared=bool(sure))
+            return of_space[0] if len(of_space) == 1 else None
+    return None
 
 
 def _unknown(

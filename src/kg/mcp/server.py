@@ -38,15 +38,16 @@ _MAX_ANSWER_BYTES = 5_000_000
 _INSTRUCTIONS = """\
 Lateral is a knowledge graph of how states cooperate (mediation, coalitions, chairing, litigation, treaties),
 built from source documents. It holds claims in words of its own; each claim rests on passages of a document,
-given by section, page or footnote, first and last words, and a link where the document has an address. The text
-of the documents is not held: never quote it from here.
+given by section, page or footnote, first and last words, and a link where the document has an address. The
+text of the documents is not held: never quote it from here.
 
-Start with an ask_ tool that fits (or list_questions and ask), else search for a name, then describe it. Things
-may be named as people write them ("Singapore"); a wrong name is answered with near ones. query takes SPARQL.
+Start with an ask_ tool that fits (or list_questions and ask), else search for a name, then describe it.
+Things may be named as people write them ("Singapore"); a wrong name is answered with near ones. query takes
+SPARQL.
 
-Cite the passages that come with an answer. "named": the row names its claim. "speaks": claims that speak of what
-stands in the row; check with receipt what they say. "none": nothing was found; say so. A claim's status (stated,
-attributed, hedged, estimated, predicted, recommended) belongs to what you say of it."""
+Cite the passages that come with an answer. "named": the row names its claim. "speaks": claims that speak of
+what stands in the row; check with receipt what they say. "none": nothing was found; say so. A claim's status
+(stated, attributed, hedged, estimated, predicted, recommended) belongs to what you say of it."""
 
 
 def make_server(state: State, toolset: str = ALL) -> Server[Any]:

@@ -19,7 +19,6 @@ from kg.api.contents import Row, Runner, Term, select
 CLAIMS_PER_ROW = 3
 NAMED, SPEAKS, NOTHING = "named", "speaks", "none"
 _MAX_MENTIONS = 20_000
-_MIN_TEXT = 20  # a text this long, in characters, is not in two claims by chance
 _NUMBERS = frozenset(names.XSD + name for name in ("integer", "decimal", "double", "float", "boolean"))
 
 Key = tuple[str, str]
@@ -56,7 +55,7 @@ class _Wanted:
 
     things: frozenset[Key]
     about: frozenset[Key]
-    texts: frozenset[Key]
+    texts: Mapping[Key, Term]
     extras: frozenset[Key]
     documents: frozenset[str]
 
@@ -136,7 +135,7 @@ def _wanted(row: Row, about: Collection[str]) -> _Wanted:
     return _Wanted(
         things=frozenset(("uri", one) for one in things),
         about=frozenset(("uri", one) for one in about if not one.startswith((names.LAT, names.DOCUMENT))),
-        texts=frozenset(_key(one) for one in literals if one.datatype not in _NUMBERS),
+        texts={_key(one): one for one in literals if one.datatype not in _NUMBERS},
         extras=frozenset(
             [("uri", one) for one in iris if one.startswith(names.LAT)]
             + [_key(one) for one in literals if one.datatype in _NUMBERS]
@@ -173,7 +172,7 @@ class _Mentions:
 
     def support(self, wanted: _Wanted) -> Support:
         """List the claims that mention enough of a row, less those that mention part of what another does."""
-        claims = {claim for item in wanted.things | wanted.texts for claim in self.by_item.get(item, ())}
+        claims = {claim for item in [*wanted.things, *wanted.texts] for claim in self.by_item.get(item, ())}
         weighed = {claim: found for claim in claims if (found := wanted.weigh(claim, self.by_claim[claim]))}
         least = min(2, max((weight for weight, _ in weighed.values()), default=0))
         tolds = {told for _, told in weighed.values()}
@@ -186,16 +185,20 @@ class _Mentions:
         return _cut(ranked, SPEAKS) if ranked else Support()
 
 
+def _write(text: Term) -> str:
+    """Write a literal just as the store holds it."""
+    datatype = URIRef(text.datatype) if text.datatype else None
+    return Literal(text.value, lang=text.language, datatype=datatype, normalize=False).n3()
+
+
 async def _read_mentions(engine: Runner, wanted: Sequence[_Wanted]) -> _Mentions:
-    """Read the triples of claims that have one of the rows' things, or one of their longer texts."""
+    """Read the triples of claims that have one of the rows' things, or one of their texts."""
     things = sorted({iri for one in wanted for _, iri in one.things | one.about})
-    texts = sorted({text for one in wanted for _, text in one.texts if len(text) >= _MIN_TEXT})
+    texts = sorted({_write(text) for one in wanted for text in one.texts.values()})
     mentions = _Mentions()
     if not things and not texts:
         return mentions
-    iris = " ".join(URIRef(one).n3() for one in things)
-    # texts of ours are English; an answer's JSON and its query may differ only in how the tag is written
-    literals = " ".join(Literal(one, lang=tag).n3() for one in texts for tag in ("en", None))
+    iris, literals = " ".join(URIRef(one).n3() for one in things), " ".join(texts)
     rows = await select(
         engine,
         f"""SELECT DISTINCT ?claim ?s ?p ?o

@@ -75,11 +75,14 @@ def receipt(one: Mapping[str, Any]) -> str:
     Return a claim on one line: name, status, where it stands.
 
     >>> passage = {"document": "A report", "page": "4", "first_words": "The", "last_words": "end"}
-    >>> receipt({"claim": "a:1", "status": "stated", "curator": "B", "passages": [passage]})
-    'a:1, stated, curated by B: A report, p. 4, “The … end”'
+    >>> receipt({"claim": "a:1", "status": "stated", "passages": [passage]})
+    'a:1, stated: A report, p. 4, “The … end”'
     """
-    said = [one["claim"], one.get("status"), f"curated by {one['curator']}" if "curator" in one else None]
-    return ", ".join(filter(None, said)) + ": " + "; ".join(passage(each) for each in one["passages"])
+    return (
+        ", ".join(filter(None, [one["claim"], one.get("status")]))
+        + ": "
+        + "; ".join(passage(each) for each in one["passages"])
+    )
 
 
 def passage(one: Mapping[str, Any]) -> str:
@@ -123,7 +126,8 @@ def receipts(told: Mapping[str, Any]) -> str:
     """Return claims with what they say."""
     parts = [told["note"]] if told.get("note") else []
     for one in told["claims"]:
-        lines = [receipt(one)]
+        curated = " ".join(filter(None, [one.get("curator"), one.get("curated_on")]))
+        lines = [receipt(one) + (f" (curated: {curated})" if curated else "")]
         lines += [f"- {' · '.join(cell(term) for term in triple)}" for triple in one.get("says", ())]
         parts.append("\n".join(lines))
     if told["pages"] > 1:
