@@ -256,6 +256,13 @@ def test_a_thing_is_described_by_any_of_its_names(session: Session, thing: str) 
     assert len(pairs) == len(set(pairs))
 
 
+def test_a_thing_with_much_said_of_it_comes_in_pages_and_says_where_it_is_cut(session: Session) -> None:
+    """A document is named by each of its passages."""
+    told = session.tell("describe", thing="Small States and the Multilateral System", page=2)
+    assert (told["kinds"], told["page"], len(told["statements"])) == (["source document"], 2, 30)
+    assert "1500 statements are read" in told["note"]
+
+
 def test_what_is_not_there_is_not_described(session: Session) -> None:
     """The error names what is near."""
     assert "id:marshall-islands (Marshall Islands)" in session.refuse("describe", thing="Marshal Island")
@@ -280,6 +287,8 @@ def test_a_statement_has_the_claims_that_state_it(session: Session) -> None:
     told = session.tell("receipt", subject=body, predicate="chaired by", object="Singapore")
     assert [one["claim"] for one in told["claims"]] == ["ipi-claim:0414"]
     assert "note" not in told
+    told = session.tell("receipt", subject=body, predicate="a", object="lat:Negotiation")
+    assert "ipi-claim:0414" in {one["claim"] for one in told["claims"]}
     told = session.tell("receipt", subject=body, object="singapore")
     assert [one["claim"] for one in told["claims"]] == ["ipi-claim:0414"]
 
@@ -290,6 +299,8 @@ def test_a_statement_that_no_claim_makes_says_what_it_is(session: Session) -> No
     told = session.tell("receipt", subject="Singapore", object=body)
     assert told["note"].startswith("No claim states this: it is inferred.")
     assert "ipi-claim:0414" in {one["claim"] for one in told["claims"]}
+    told = session.tell("receipt", subject="G20", predicate="a", object="lat:InformalForum")
+    assert told["note"].startswith("No claim states this: it stands in ")
     told = session.tell("receipt", subject="Malta", predicate="chaired by", object="Singapore")
     assert (told["claims"], "does not hold this statement" in told["note"]) == ([], True)
     assert "two of subject, predicate and object" in session.refuse("receipt", subject="Malta")
@@ -311,6 +322,18 @@ def test_a_query_that_is_wrong_is_refused_with_its_place(session: Session) -> No
     """Syntax with line and column; updates not at all."""
     assert "Line 1, column 1: 'SELEC' is not the start" in session.refuse("query", sparql="SELEC ?a")
     assert "Updates are not taken" in session.refuse("query", sparql="DROP ALL")
+    assert "SERVICE is refused" in session.refuse("query", sparql="ASK { SERVICE <http://a.example/> { } }")
+
+
+def test_an_answer_that_no_model_could_read_is_refused(session: Session) -> None:
+    """5 MB at most, and a graph is cut where it is long."""
+    assert "Add LIMIT" in session.refuse("query", sparql="SELECT ?s ?p ?o ?g { GRAPH ?g { ?s ?p ?o } }")
+    lat = "PREFIX lat: <https://w3id.org/lateral/ontology#>"
+    graph = session.tell("query", sparql=f"{lat} CONSTRUCT {{ ?s ?p ?o }} {{ ?s a lat:Mediation ; ?p ?o }}")
+    assert "lat:Mediation" in graph["text"]
+    graph = session.tell("query", sparql=f"{lat} CONSTRUCT {{ ?s ?p ?o }} {{ ?s a lat:Passage ; ?p ?o }}")
+    assert "characters in all; ask for less" in graph["text"]
+    assert len(graph["text"]) < 21_000
 
 
 def test_a_runaway_query_ends_at_its_limit_and_others_do_not_notice(session: Session) -> None:
@@ -472,3 +495,23 @@ def test_a_port_without_http_is_wrong_usage() -> None:
     )
     assert done.returncode == 2
     assert "--port goes with --http" in done.stderr
+
+
+PAGE = ROOT / "docs" / "mcp.md"
+CALLED = re.compile(r"```json\n(?P<call>\{\"name\"[^\n]*)\n```\n\n```text\n(?P<answer>.*?)```", re.DOTALL)
+
+
+def test_the_session_of_the_documentation_is_current(session: Session) -> None:
+    """Each call of docs/mcp.md gives the answer that stands below it; WRITE_DOCS=1 writes it anew."""
+
+    def answer(found: re.Match[str]) -> str:
+        call = json.loads(found["call"])
+        said = re.sub(r"\n\nVersion \S+\Z", "", text(session.call(call["name"], **call["arguments"])))
+        return f"```json\n{found['call']}\n```\n\n```text\n{said}\n```"
+
+    written = PAGE.read_text(encoding="utf-8")
+    current = CALLED.sub(answer, written)
+    if "WRITE_DOCS" in os.environ:
+        PAGE.write_text(current, encoding="utf-8")
+    assert len(CALLED.findall(written)) == 5
+    assert "WRITE_DOCS" in os.environ or written == current

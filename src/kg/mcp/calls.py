@@ -11,7 +11,7 @@ from rdflib import Literal
 
 from kg import names
 from kg.api.contents import QUESTION, Row, parse_rows, select
-from kg.api.portraits import read_graph, read_portrait, read_receipts
+from kg.api.portraits import MAX_STATEMENTS, read_graph, read_portrait, read_receipts
 from kg.api.state import State
 from kg.api.templates import Page, shown_columns
 from kg.engine import QueryRequest, query_form
@@ -212,7 +212,8 @@ async def describe(state: State, arguments: Arguments) -> Told:
         "name": contents.prefixes.compress(iri),
         "iri": iri,
         "label": portrait.label,
-        "kinds": [contents.label(one) for one in portrait.types],
+        "kinds": [contents.label(one) for one in portrait.types]
+        or list(filter(None, [contents.kind_label(iri)])),
         "aliases": portrait.aliases,
         "texts": [one.value for one in portrait.texts],
         "total_statements": page.rows,
@@ -232,6 +233,8 @@ async def describe(state: State, arguments: Arguments) -> Told:
         "claims": [results.tell_receipt(one, contents) for one in claims.values()],
         "version": contents.version,
     }
+    if portrait.is_cut:
+        told["note"] = f"Of so much said of it, {MAX_STATEMENTS} statements are read; query gives the others."
     if portrait.successor:
         told["replaced_by"] = contents.prefixes.compress(portrait.successor)
     return Told(told, texts.portrait(told))

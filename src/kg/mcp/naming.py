@@ -40,6 +40,8 @@ def find_property(contents: Contents, text: str) -> str:
         NotFoundError: There is none; field `near` holds labels and names.
     """
     bare = text.strip().removeprefix("<").removesuffix(">")
+    if bare in ("a", "type"):
+        return names.RDF + "type"
     for iri in [*_readings(bare, contents), names.LAT + bare]:
         if contents.kinds.get(iri) in _PROPERTIES or (is_iri(iri) and not iri.startswith(names.BASE)):
             return iri

@@ -111,7 +111,8 @@ def portrait(told: Mapping[str, Any]) -> str:
     numbers = {one["claim"]: number for number, one in enumerate(told["claims"], start=1)}
     lines = [f"- {_statement(one, numbers)}" for one in told["statements"]]
     pages = f" Page {told['page']} of {told['pages']}." if told["pages"] > 1 else ""
-    count = f"{told['total_statements']} statements.{pages}"
+    note = f" {told['note']}" if "note" in told else ""
+    count = f"{told['total_statements']} statements.{pages}{note}"
     body = [count, "\n".join(lines)] if lines else ["Nothing more is said of it."]
     parts = ["\n".join(head), *told["texts"], *body, *evidence({"bases": {}, **told})]
     return "\n\n".join([*parts, f"Version {told['version']}."])

@@ -83,6 +83,7 @@ PORTRAIT = _object(
         "aliases": _TEXTS,
         "texts": _TEXTS,
         "replaced_by": {"type": "string"},
+        "note": {"type": "string"},
         "total_statements": _NUMBER,
         "page": _NUMBER,
         "pages": _NUMBER,
