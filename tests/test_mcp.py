@@ -446,8 +446,10 @@ def address(served: Settings) -> Iterator[str]:
         found = re.search(r"http://127\.0\.0\.1:\d+/mcp", process.stdout.readline())
         assert found
         yield found.group()
-        process.send_signal(signal.SIGINT)
+        workers = children(process.pid)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
+        assert workers and not any(map(is_running, workers))
 
 
 def test_few_tools_ask_every_question(address: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kg import names
@@ -20,6 +21,14 @@ BASES = {
     NOTHING: "no one claim speaks of two of the things in the row: "
     "it counts, is inferred, or rests on several claims or on open data",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One result: as JSON values and as Markdown."""
+
+    values: dict[str, Any]
+    text: str
 
 
 def tell_term(term: Term, contents: Contents) -> Any:

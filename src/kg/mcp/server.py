@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -22,7 +22,9 @@ import kg
 from kg.api.state import State
 from kg.config import Settings
 from kg.errors import KGError
-from kg.mcp import calls, resources, texts
+from kg.mcp import answers, receipts, resources, texts, things
+from kg.mcp.arguments import Arguments
+from kg.mcp.results import Told
 from kg.mcp.tools import few_tools, general_tools, question_tool, tool_name
 from kg.templates import Template
 
@@ -48,6 +50,16 @@ SPARQL.
 Cite the passages that come with an answer. "named": the row names its claim. "speaks": claims that speak of
 what stands in the row; check with receipt what they say. "none": nothing was found; say so. A claim's status
 (stated, attributed, hedged, estimated, predicted, recommended) belongs to what you say of it."""
+
+
+_CALLS: Mapping[str, Callable[[State, Arguments], Awaitable[Told]]] = {
+    "search": things.search,
+    "describe": things.describe,
+    "receipt": receipts.receipt,
+    "query": answers.query,
+    "list_questions": answers.list_questions,
+    "ask": answers.ask_by_key,
+}
 
 
 def make_server(state: State, toolset: str = ALL) -> Server[Any]:
@@ -112,12 +124,10 @@ async def _call(state: State, name: str, arguments: Mapping[str, Any]) -> types.
         MCPError: There is no such tool.
     """
     template = {tool_name(one.key): one for one in state.contents.templates.values()}.get(name)
-    if template is None and name not in calls.CALLS:
+    if template is None and name not in _CALLS:
         raise MCPError(types.INVALID_PARAMS, f"no tool {name!r}: tools/list lists them")
     try:
-        told = await (
-            calls.ask(state, template, arguments) if template else calls.CALLS[name](state, arguments)
-        )
+        told = await (answers.ask(state, template, arguments) if template else _CALLS[name](state, arguments))
     except KGError as error:
         return _failed(error.as_problem())
     except Exception as error:  # the outer edge: one bad call must not end the others
@@ -200,6 +210,8 @@ def serve_http(settings: Settings, taken: socket.socket, toolset: str = ALL) -> 
 
 
 async def _serve_http(settings: Settings, taken: socket.socket, toolset: str) -> None:
+    # uvicorn sends a signal on once it has stopped: SIGTERM is to end this as Ctrl-C does, workers first
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     async with _started(settings) as state:
         app = make_server(state, toolset).streamable_http_app(
             streamable_http_path=PATH, json_response=True, stateless_http=True, host=HOST
