@@ -184,6 +184,58 @@ def test_partition_numbers_are_those_of_the_data(published: ox.Store) -> None:
     assert told == number(published, "SELECT (COUNT(*) AS ?n) { ?claim lat:evidence ?passage }")
 
 
+def test_graphs_of_the_service_are_counted_with_the_descriptions(described: ox.Store) -> None:
+    """Every sd:Graph has as many triples as it holds, those that count included; each named graph has one."""
+    told = rows(
+        described,
+        "SELECT ?name ?n { ?whole sd:namedGraph [ sd:name ?name ; sd:graph [ void:triples ?n ] ] }",
+    )
+    counted = rows(
+        described,
+        f"""SELECT ?g (COUNT(*) AS ?n) {{ GRAPH ?g {{ ?s ?p ?o }}
+        FILTER(!STRSTARTS(STR(?g), "{names.CLAIM}")) }} GROUP BY ?g""",
+    )
+    assert sorted(told) == sorted(counted)
+    default = number(described, "SELECT ?n { ?whole sd:defaultGraph [ void:triples ?n ] }")
+    assert default == number(described, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")
+
+
+def test_classes_of_each_named_graph_are_counted(described: ox.Store) -> None:
+    """A partition of a named graph has as many entities as that graph alone says."""
+    told = rows(
+        described,
+        """SELECT ?g ?c ?n { ?whole sd:namedGraph [ sd:name ?g ; sd:graph ?told ] .
+        ?told void:classPartition [ void:class ?c ; void:entities ?n ] }""",
+    )
+    counted = rows(
+        described,
+        f"""SELECT ?g ?c (COUNT(DISTINCT ?s) AS ?n) {{ GRAPH ?g {{ ?s a ?c }} FILTER(isIRI(?c) &&
+        !STRSTARTS(STR(?g), "{names.CLAIM}") && ?g NOT IN (<{VOID_GRAPH}>, <{EXAMPLES_GRAPH}>)) }}
+        GROUP BY ?g ?c""",
+    )
+    assert sorted(told) == sorted(counted) != []
+
+
+def test_no_feature_is_claimed(described: ox.Store) -> None:
+    """The default graph is no union of all graphs, nothing is fetched, and entailment is simple."""
+    assert rows(described, "SELECT ?feature { ?service sd:feature|sd:languageExtension ?feature }") == []
+    assert rows(described, "SELECT ?regime { ?service sd:defaultEntailmentRegime ?regime }") == [
+        ("http://www.w3.org/ns/entailment/Simple",)
+    ]
+
+
+def test_publisher_is_named_where_the_catalogue_is_read(published: ox.Store) -> None:
+    """The description alone says who publishes the whole and every part, by a name."""
+    parts = number(published, f"SELECT (COUNT(?part) AS ?n) {{ <{names.CATALOG}> dcat:dataset ?part }}")
+    told = rows(
+        published,
+        f"""PREFIX foaf: <http://xmlns.com/foaf/0.1/>
+        SELECT DISTINCT ?part {{ GRAPH <{VOID_GRAPH}> {{ ?part dcterms:publisher ?agent ;
+        dcterms:title ?title . ?agent a foaf:Agent ; foaf:name ?name }} }}""",
+    )
+    assert len(told) == parts + 1
+
+
 def test_version_is_the_one_that_is_served(served: Settings) -> None:
     """The dataset and each of its parts name the version of the snapshot."""
     snapshot = publish(served)

@@ -67,19 +67,28 @@ def describe(store: ox.Store, *, version: str, prefixes: Prefixes, examples: Ite
         prefixes: To find vocabularies, and to name partitions by.
         examples: The questions.
     """
-    graphs = {
-        names.VOID_GRAPH: [
-            *_count(store, prefixes),
-            *_describe_service(store),
-            *_catalogue(store, version),
-        ],
-        names.EXAMPLES_GRAPH: [fact for one in examples for fact in _describe_example(one)],
-    }
-    for graph in graphs:
-        store.remove_graph(ox.NamedNode(graph))
-    for graph, facts in graphs.items():
+    void = {*_count(store, prefixes), *_describe_service(store, prefixes), *_catalogue(store, version)}
+    kept = {fact for one in examples for fact in _describe_example(one)}
+    void |= _count_descriptions(store, void, kept)
+    for graph, facts in ((names.VOID_GRAPH, void), (names.EXAMPLES_GRAPH, kept)):
         node = ox.NamedNode(graph)
+        store.remove_graph(node)
         store.extend(ox.Quad(one, ox.NamedNode(predicate), other, node) for one, predicate, other in facts)
+
+
+def _triples(facts: Iterable[Fact]) -> set[ox.Triple]:
+    return {ox.Triple(one, ox.NamedNode(predicate), other) for one, predicate, other in facts}
+
+
+def _count_descriptions(store: ox.Store, void: set[Fact], examples: set[Fact]) -> set[Fact]:
+    """Count the graphs that hold the descriptions, and the default graph with them, these counts included."""
+    counts = 3
+    sizes = {
+        _told(names.VOID_GRAPH): len(void) + counts,
+        _told(names.EXAMPLES_GRAPH): len(examples),
+        _DEFAULT: len(_merged(store) | _triples(void) | _triples(examples)) + counts,
+    }
+    return {(graph, VOID + "triples", _integer(number)) for graph, number in sizes.items()}
 
 
 def _describe_example(one: Example) -> Iterator[Fact]:
@@ -223,8 +232,13 @@ def _most_claimed(store: ox.Store) -> list[ox.NamedNode]:
     return ranked[:MAX_EXAMPLE_RESOURCES]
 
 
-def _describe_service(store: ox.Store) -> Iterator[Fact]:
-    """Describe the service's dataset: the default graph, and each named graph that is not one claim."""
+def _describe_service(store: ox.Store, prefixes: Prefixes) -> Iterator[Fact]:
+    """
+    Describe the service's dataset: the default graph, and each named graph that is not one claim.
+
+    There is no sd:feature: the default graph is the union of the named graphs but for the shapes, so it is no
+    sd:UnionDefaultGraph; no IRI is fetched; a query without a dataset has one; an empty graph is not kept.
+    """
     yield _SERVICE, _TYPE.value, ox.NamedNode(SD + "Service")
     yield _SERVICE, SD + "endpoint", _SERVICE
     yield _SERVICE, SD + "supportedLanguage", ox.NamedNode(SD + "SPARQL11Query")
@@ -238,16 +252,31 @@ def _describe_service(store: ox.Store) -> Iterator[Fact]:
     yield _DEFAULT, _TYPE.value, ox.NamedNode(SD + "Graph")
     described = (names.VOID_GRAPH, names.EXAMPLES_GRAPH)
     for iri in (*_shared_graphs(store), *described):
-        graph = ox.NamedNode(iri)
-        told = ox.NamedNode(f"{names.VOID}graph:{iri.removeprefix(names.GRAPH)}")
+        graph, told = ox.NamedNode(iri), _told(iri)
         yield _DATASET, SD + "namedGraph", graph
         yield graph, _TYPE.value, ox.NamedNode(SD + "NamedGraph")
         yield graph, SD + "name", graph
         yield graph, SD + "graph", told
         yield told, _TYPE.value, ox.NamedNode(SD + "Graph")
         if iri not in described:
-            triples = sum(1 for _ in store.quads_for_pattern(None, None, None, graph))
-            yield told, VOID + "triples", _integer(triples)
+            triples = [quad.triple for quad in store.quads_for_pattern(None, None, None, graph)]
+            yield told, VOID + "triples", _integer(len(triples))
+            yield from _class_partitions(told, triples, prefixes)
+
+
+def _told(iri: str) -> ox.NamedNode:
+    """Name what is told of the triples of a named graph, which has a name of its own."""
+    return ox.NamedNode(f"{names.VOID}graph:{iri.removeprefix(names.GRAPH)}")
+
+
+def _class_partitions(told: ox.NamedNode, triples: Iterable[ox.Triple], prefixes: Prefixes) -> Iterator[Fact]:
+    """Count the things of each class that one named graph says to be of it."""
+    classes = Counter(kind for found in _kinds(triples).values() for kind in found)
+    for iri, number in classes.items():
+        partition = _named(prefixes, told.value.removeprefix(names.VOID), iri, "class")
+        yield told, VOID + "classPartition", partition
+        yield partition, VOID + "class", ox.NamedNode(iri)
+        yield partition, VOID + "entities", _integer(number)
 
 
 def _shared_graphs(store: ox.Store) -> list[str]:
@@ -258,7 +287,7 @@ def _shared_graphs(store: ox.Store) -> list[str]:
 
 
 def _catalogue(store: ox.Store, version: str) -> Iterator[Fact]:
-    """Catalogue the whole, its parts and the service; titles and licences come from data/catalog.ttl."""
+    """Catalogue the whole, its parts and the service; what data/catalog.ttl says of them is repeated here."""
     modified = _last_day(store)
     whole = ox.NamedNode(DCAT + "Dataset")
     yield _CATALOG, _TYPE.value, ox.NamedNode(DCAT + "Catalog")
@@ -273,10 +302,14 @@ def _catalogue(store: ox.Store, version: str) -> Iterator[Fact]:
     for node in (_CATALOG, _DATASET):
         if modified:
             yield node, names.DCTERMS + "modified", _date(modified)
-    for local in ("title", "description", "license", "publisher"):
-        for quad in store.quads_for_pattern(_CATALOG, ox.NamedNode(names.DCTERMS + local), None, None):
-            if isinstance(quad.object, Term):
-                yield _DATASET, names.DCTERMS + local, quad.object
+    for quad in store.quads_for_pattern(None, None, None, ox.NamedNode(names.CATALOG_GRAPH)):
+        said, local = quad.predicate.value, quad.predicate.value.removeprefix(names.DCTERMS)
+        if isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, Term):
+            yield quad.subject, said, quad.object
+            if quad.subject == _CATALOG and local in ("title", "description", "license", "publisher"):
+                yield _DATASET, said, quad.object
+            if quad.subject == _CATALOG and local == "publisher":
+                yield from ((graph, said, quad.object) for graph in parts)
     yield _DATASET, names.DCTERMS + "conformsTo", ox.NamedNode(names.BASE + "ontology")
     yield _DATASET, names.DCTERMS + "conformsTo", ox.NamedNode(names.BASE + "shapes")
     yield _SERVICE, _TYPE.value, ox.NamedNode(DCAT + "DataService")

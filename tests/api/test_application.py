@@ -63,6 +63,14 @@ def test_paths_that_lead_nowhere_are_problems(client: httpx.Client) -> None:
     assert client.options("/nowhere").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/", "/id/", "/page/", "/data/", "/queries/"])
+def test_problem_does_not_repeat_a_long_path(client: httpx.Client, path: str) -> None:
+    """An address of any length gets a short answer."""
+    answer = client.get(path + "x" * 3_000)
+    assert answer.status_code == 404
+    assert len(answer.content) < 1_000
+
+
 def test_a_new_version_is_served_when_it_is_published(settings: Settings, serve: Serve) -> None:
     """Within a second or so, without a request failing; a broken set of files changes nothing."""
     publish(settings, progress=lambda _: None)

@@ -91,7 +91,7 @@ def test_browser_is_led_from_an_example_to_its_page(client: httpx.Client) -> Non
 
 def test_addresses_of_dataset_and_catalogue_lead_to_the_description(client: httpx.Client) -> None:
     """The IRIs that the description gives the whole are answered here."""
-    for path in ("/dataset", "/catalog"):
+    for path in ("/dataset", "/catalog", "/project"):
         answer = client.get(path)
         assert (answer.status_code, answer.headers["location"]) == (303, "/.well-known/void")
 

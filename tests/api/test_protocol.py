@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from rdflib import RDF, Graph, Namespace, URIRef
 from kg.config import Settings
 
 SD = Namespace("http://www.w3.org/ns/sparql-service-description#")
+VOID = Namespace("http://rdfs.org/ns/void#")
 SELECT = "SELECT ?s WHERE { ?s a <https://w3id.org/lateral/ontology#Gathering> } ORDER BY ?s"
 ASK = "ASK { ?s ?p ?o }"
 CONSTRUCT = "CONSTRUCT { ?s a ?c } WHERE { ?s a ?c } ORDER BY ?s LIMIT 3"
@@ -92,6 +94,51 @@ def test_graph_parameters_override_from_when_given(client: httpx.Client) -> None
     assert [row["g"]["value"] for row in named["results"]["bindings"]] == [f"{GRAPHS}entities"]
 
 
+@pytest.mark.parametrize("parameter", ["default-graph-uri", "named-graph-uri"])
+@pytest.mark.parametrize(
+    "value", ["", "entities", "http://example.org/%zz", "http://example.org/>", "x" * 999]
+)
+def test_graph_parameter_that_is_no_iri_is_named(client: httpx.Client, parameter: str, value: str) -> None:
+    """It is refused with its name and what was given, an empty one too: no dataset is passed over."""
+    answer = client.get("/sparql", params={"query": ASK, parameter: value})
+    assert answer.status_code == 400
+    document = answer.json()
+    assert document["parameter"] == parameter
+    assert document["value"][:200] == value[:200]
+    assert parameter in document["detail"]
+    assert len(answer.content) < 1200
+
+
+def test_graph_parameters_add_up_and_prefixed_names_are_read_in_from(client: httpx.Client) -> None:
+    """Two default graphs are merged, by parameter and by FROM with prefixed names alike."""
+    count = "SELECT (COUNT(*) AS ?n) {} WHERE {{ ?s ?p ?o }}"
+
+    def number(query: str, **params: list[str]) -> int:
+        answer = client.get("/sparql", params={"query": query, **params}).json()
+        return int(answer["results"]["bindings"][0]["n"]["value"])
+
+    graphs = [f"{GRAPHS}entities", f"{GRAPHS}claims"]
+    given = number(count.format(""), **{"default-graph-uri": graphs})
+    alone = [number(count.format(""), **{"default-graph-uri": [one]}) for one in graphs]
+    assert given == sum(alone) and min(alone) > 0
+    assert given == number(f"PREFIX g: <{GRAPHS}> " + count.format("FROM g:entities FROM g:claims"))
+    named = f"PREFIX g: <{GRAPHS}> SELECT DISTINCT ?g FROM NAMED g:claims WHERE {{ GRAPH ?g {{ ?s ?p ?o }} }}"
+    rows = client.get("/sparql", params={"query": named}).json()["results"]["bindings"]
+    assert [row["g"]["value"] for row in rows] == [graphs[1]]
+
+
+def test_query_method_answers_as_post_does(client: httpx.Client) -> None:
+    """QUERY is a POST that changes nothing; its media types are announced."""
+    kinds = ((SELECT.encode(), "application/sparql-query"), (f"query={quote(SELECT)}".encode(), FORM))
+    for body, kind in kinds:
+        headers = {"Content-Type": kind}
+        asked, posted = (
+            client.request(method, "/sparql", content=body, headers=headers) for method in ("QUERY", "POST")
+        )
+        assert (asked.status_code, asked.content) == (200, posted.content)
+        assert kind in client.get("/sparql").headers["accept-query"]
+
+
 def test_base_is_the_endpoint_when_the_query_gives_none(client: httpx.Client) -> None:
     """Relative IRIs are resolved against the address of the endpoint."""
     answer = client.get("/sparql", params={"query": "SELECT (<x> AS ?iri) WHERE {}"}).json()
@@ -100,7 +147,8 @@ def test_base_is_the_endpoint_when_the_query_gives_none(client: httpx.Client) ->
 
 def test_unknown_parameters_are_passed_over(client: httpx.Client) -> None:
     """Other clients send parameters of their own."""
-    assert client.get("/sparql", params={"query": ASK, "ac": "1"}).json()["boolean"] is True
+    params = {"query": ASK, "ac": "1", "version": "1.2", "timeout": "x", "should-sponge": ""}
+    assert client.get("/sparql", params=params).json()["boolean"] is True
 
 
 @pytest.mark.parametrize(
@@ -125,6 +173,8 @@ def test_unknown_parameters_are_passed_over(client: httpx.Client) -> None:
         ("POST", {}, b"ASK { ?s ?p '\xff' }", "application/sparql-query", 400),
         ("POST", {}, b"query=ASK%FF", FORM, 400),
         ("POST", {}, b"#" * 60_000, "application/sparql-query", 413),
+        ("QUERY", {}, b"update=CLEAR+ALL", FORM, 403),
+        ("QUERY", {}, ASK.encode(), None, 415),
         ("PUT", {}, b"x", "application/sparql-query", 405),
         ("DELETE", {}, b"", None, 405),
     ],
@@ -147,7 +197,7 @@ def test_bad_requests_are_problems_with_their_status(
     assert document["title"] and document["detail"]
     assert document["instance"] == "/sparql"
     if status == 405:
-        assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+        assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST, QUERY"
 
 
 def test_syntax_problem_names_line_and_column(client: httpx.Client) -> None:
@@ -184,6 +234,26 @@ def test_description_is_given_when_there_is_no_query_string(client: httpx.Client
         assert (service, SD.endpoint, service) in graph
         assert (service, SD.supportedLanguage, SD.SPARQL11Query) in graph
         assert (None, SD.feature, SD.BasicFederatedQuery) not in graph
+        [entailment] = graph.objects(service, SD.defaultEntailmentRegime)
+        assert str(entailment) == "http://www.w3.org/ns/entailment/Simple"
+        assert answer.headers["kg-version"]
+
+
+def test_description_counts_what_the_graphs_hold(client: httpx.Client) -> None:
+    """Each named graph of the description is there with its number of triples, the default graph too."""
+    graph = Graph().parse(data=client.get("/sparql").content, format="turtle")
+    [dataset] = graph.objects(None, SD.defaultDataset)
+    [default] = graph.objects(dataset, SD.defaultGraph)
+    told = {"": int(str(graph.value(default, VOID.triples)))}
+    for named in graph.objects(dataset, SD.namedGraph):
+        size = graph.value(graph.value(named, SD.graph), VOID.triples)
+        told[str(graph.value(named, SD.name))] = int(str(size))
+    assert len(told) > 5
+    for iri, number in told.items():
+        params = {"graph": iri} if iri else {"default": ""}
+        lines = client.get("/graph-store", params=params | {"format": "nt"}).text.splitlines()
+        assert len(lines) == number, iri
+    assert (default, VOID.classPartition, None) in graph
 
 
 def test_browsers_get_the_editor_when_there_is_no_query_string(client: httpx.Client) -> None:

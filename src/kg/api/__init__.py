@@ -6,6 +6,8 @@ The web service: each module translates HTTP into one call; no rule of the proje
     state         the engine, the contents, the watch for a new version
     contents      labels, search, sizes of the version that is served
     protocol      /sparql
+    service_description   what /sparql says of itself
+    graph_store   /graph-store
     templates     /queries
     tables        answers as workbooks and as RDF
     openapi       /openapi.json
@@ -31,7 +33,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 import kg
-from kg.api import descriptions, linked_data, negotiation, openapi, pages, protocol, templates
+from kg.api import descriptions, graph_store, linked_data, negotiation, openapi, pages, protocol, templates
 from kg.api.responses import (
     Envelope,
     add_get,
@@ -39,6 +41,7 @@ from kg.api.responses import (
     problem_document,
     problem_headers,
     problem_response,
+    shown_path,
 )
 from kg.api.state import State
 from kg.config import Settings
@@ -80,7 +83,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     )
     app.state.kg = state
     app.add_middleware(Envelope)
-    for module in (protocol, templates, openapi, descriptions, linked_data, pages):
+    for module in (protocol, graph_store, templates, openapi, descriptions, linked_data, pages):
         module.add_routes(app)
     add_get(app, "/health", health, summary="How the service is")
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
@@ -131,16 +134,17 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     headers = {"Vary": "Accept", **(error.headers or {})}
     detail = str(error.detail)
     if error.status_code == 404:
-        detail = f"{request.url.path} leads nowhere here. Ways in: /, /queries, /sparql, /ontology."
+        detail = f"{shown_path(request)} leads nowhere here. Ways in: /, /queries, /sparql, /ontology."
     if error.status_code == 405:
         headers["Allow"] = ", ".join(allowed_methods(request.scope))
-        detail = f"{request.method} is not taken here. Allowed: {headers['Allow']}."
+        reason = f" {graph_store.READ_ONLY}" if request.url.path == graph_store.PATH else ""
+        detail = f"{request.method} is not taken here. Allowed: {headers['Allow']}.{reason}"
     document = {
         "type": "about:blank",
         "title": "Not found" if error.status_code == 404 else str(error.detail),
         "status": error.status_code,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": shown_path(request),
     }
     return problem(request, document, headers)
 
@@ -152,7 +156,7 @@ async def _on_validation(request: Request, error: Exception) -> Response:
         "title": "A parameter is wrong",
         "status": 422,
         "detail": "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in reasons),
-        "instance": request.url.path,
+        "instance": shown_path(request),
     }
     return problem(request, document, {"Vary": "Accept"})
 
@@ -164,6 +168,6 @@ async def _on_fault(request: Request, error: Exception) -> Response:
         "title": "Something went wrong",
         "status": 500,
         "detail": "The service met a fault of its own; it has been logged.",
-        "instance": request.url.path,
+        "instance": shown_path(request),
     }
     return problem_response(request, document, {"Vary": "Accept", "Cache-Control": "no-store"})

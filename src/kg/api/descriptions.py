@@ -26,12 +26,12 @@ def add_routes(app: FastAPI) -> None:
     add_get(app, "/.well-known/void", void, summary="VoID and DCAT: what is in here, counted")
     add_get(app, "/.well-known/sparql-examples", examples, summary="The questions as executable examples")
     add_get(app, "/.well-known/sparql-examples/{topic}/{name}", example)
-    for path in ("/dataset", "/catalog"):
+    for path in ("/dataset", "/catalog", "/project"):
         add_get(app, path, lead_on)
 
 
 async def lead_on(_: Request) -> Response:
-    """Lead from the IRI of the dataset or of the catalogue to what is said of it."""
+    """Lead from the IRI of the dataset, of the catalogue or of its publisher to what is said of it."""
     return Response(status_code=303, headers={"Location": "/.well-known/void"})
 
 

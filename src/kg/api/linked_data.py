@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kg import names
-from kg.api import negotiation, pages, portraits
+from kg.api import graph_store, negotiation, pages, portraits
 from kg.api.pages import SUFFIXES, data_path, iri_of, not_found
-from kg.api.protocol import serialize
 from kg.api.responses import add_get, respond
+from kg.api.service_description import serialize
 from kg.api.state import State
 from kg.engine import QueryRequest
 
@@ -84,6 +84,8 @@ async def data(request: Request, path: str) -> Response:
         f'<{quote(iri, safe=":/#%")}>; rel="canonical"',
         f'<{LICENCE}>; rel="license"',
     ]
+    if iri.startswith((names.GRAPH, names.CLAIM)):
+        links.append(f'<{graph_store.address_of(iri)}>; rel="related"; title="the named graph alone"')
     headers = {"Content-Location": f"{stem}.{suffix}", "Link": ", ".join(links)}
     return respond(request, answer.body, media_type, etag=answer.etag, headers=headers)
 

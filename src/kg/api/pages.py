@@ -27,6 +27,7 @@ from kg.errors import NotFoundError
 
 _MAX_JSON_LD = 50_000
 _SHOWN_PER_TOPIC = 2
+_MAX_SHOWN = 200
 KINDS = ("concept", "claim", "passage", "document", "graph")
 SUFFIXES = {
     "ttl": "text/turtle",
@@ -114,7 +115,7 @@ def iri_of(path: str) -> str:
     ('https://w3id.org/lateral/id/malta', 'https://w3id.org/lateral/concept/role/chair')
     """
     if not _SAFE_PATH.match(path):
-        raise NotFoundError(f"{path!r} is no name", name=path)
+        raise NotFoundError(f"{path[:_MAX_SHOWN]!r} is no name", name=path[:_MAX_SHOWN])
     return (names.BASE if path.split("/")[0] in KINDS and "/" in path else names.ID) + path
 
 

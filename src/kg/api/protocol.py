@@ -7,20 +7,20 @@ Source: SPARQL 1.1 Protocol, https://www.w3.org/TR/sparql11-protocol/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from fastapi import FastAPI
-from rdflib import RDF, Graph, Namespace, URIRef
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kg import names
 from kg.api import negotiation
 from kg.api.contents import parse_rows
 from kg.api.pages import render
 from kg.api.responses import add_get, respond
+from kg.api.service_description import DESCRIBED, serialize, service_description
 from kg.api.state import State
 from kg.engine import FORMATS, QueryRequest, query_form
 from kg.errors import (
@@ -31,24 +31,12 @@ from kg.errors import (
     UpdateRefusedError,
     UsageError,
 )
+from kg.templates import is_iri
 
 FORM = "application/x-www-form-urlencoded"
 QUERY = "application/sparql-query"
 UPDATE = "application/sparql-update"
 HTML = negotiation.HTML
-SD = Namespace("http://www.w3.org/ns/sparql-service-description#")
-_W3C_FORMATS = {
-    "json": "SPARQL_Results_JSON",
-    "xml": "SPARQL_Results_XML",
-    "csv": "SPARQL_Results_CSV",
-    "tsv": "SPARQL_Results_TSV",
-    "ttl": "Turtle",
-    "nt": "N-Triples",
-    "nq": "N-Quads",
-    "trig": "TriG",
-    "rdf": "RDF_XML",
-    "jsonld": "JSON-LD",
-}
 # What clients write who want these and know no better name.
 _ALIASES = {
     "json": ("application/json",),
@@ -61,6 +49,10 @@ _ALIASES = {
 _ORDER = ("json", "xml", "csv", "tsv", "ttl", "nt", "rdf", "jsonld", "trig", "nq")
 GRAPH_FORMATS = ("ttl", "jsonld", "nt", "rdf")
 _MAX_FIELDS = 200
+_MAX_SHOWN = 200
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# Source: RFC 10008, section 3 (Accept-Query).
+ACCEPT_QUERY = {"Accept-Query": f'"{QUERY}", "{FORM}"'}
 
 DEFAULT_QUERY = """PREFIX lat: <https://w3id.org/lateral/ontology#>
 PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
@@ -89,17 +81,20 @@ def add_routes(app: FastAPI) -> None:
     """Add the routes of the protocol."""
     add_get(app, "/sparql", ask_by_get, summary="Query, or describe the service")
     app.add_api_route("/sparql", ask_by_post, methods=["POST"], summary="Query")
+    app.add_api_route("/sparql", ask_by_post, methods=["QUERY"], include_in_schema=False)
 
 
 async def ask_by_get(request: Request) -> Response:
     """Answer a query in the address; without any query string, describe the service."""
     if not request.url.query:
-        return await describe_service(request)
+        response = await describe_service(request)
+        response.headers.update(ACCEPT_QUERY)
+        return response
     return await answer(request, read_operation(read_fields(request.scope["query_string"])))
 
 
 async def ask_by_post(request: Request) -> Response:
-    """Answer a query in the body."""
+    """Answer a query in the body, by POST or by QUERY."""
     in_address = read_fields(request.scope["query_string"])
     kind = content_type(request, [FORM, QUERY])
     if kind == UPDATE:
@@ -161,7 +156,7 @@ def read_operation(fields: Sequence[tuple[str, str]]) -> Operation:
     Read one query operation from the fields of an address and a body; other fields are passed over.
 
     Raises:
-        UsageError: There is not exactly one query.
+        UsageError: There is not exactly one query, or the IRI of a graph is none.
         UpdateRefusedError: There is an update.
     """
     given: dict[str, list[str]] = {}
@@ -174,9 +169,33 @@ def read_operation(fields: Sequence[tuple[str, str]]) -> Operation:
         raise UsageError(f"{len(queries)} parameters named query; expected exactly one", parameter="query")
     return Operation(
         query=queries[0],
-        default_graphs=tuple(given.get("default-graph-uri", ())),
-        named_graphs=tuple(given.get("named-graph-uri", ())),
+        default_graphs=_read_iris(given, "default-graph-uri"),
+        named_graphs=_read_iris(given, "named-graph-uri"),
         format=next(iter(given.get("format", ())), None) or None,
+    )
+
+
+def _read_iris(given: Mapping[str, Sequence[str]], parameter: str) -> tuple[str, ...]:
+    return tuple(read_iri(parameter, value) for value in given.get(parameter, ()))
+
+
+def read_iri(parameter: str, value: str) -> str:
+    """
+    Return the value of a parameter that names a graph.
+
+    Raises:
+        UsageError: It is no absolute IRI; an empty one is none, and is not passed over.
+
+    >>> read_iri("named-graph-uri", "urn:x:g")
+    'urn:x:g'
+    """
+    if is_iri(value) and not _BARE_PERCENT.search(value):
+        return value
+    shown = value if len(value) <= _MAX_SHOWN else value[:_MAX_SHOWN] + "…"
+    raise UsageError(
+        f"{parameter}={shown!r} is not the IRI of a graph; expected an absolute IRI",
+        parameter=parameter,
+        value=shown,
     )
 
 
@@ -290,38 +309,7 @@ async def describe_service(request: Request) -> Response:
     media_type = negotiation.require(request.headers.get("accept"), [*types, HTML])
     if media_type == HTML:
         return await editor(request, DEFAULT_QUERY, None)
-    graph = service_description(endpoint(request), State.of(request).contents.sizes)
-    return respond(request, serialize(graph, types[media_type]), media_type)
-
-
-def service_description(address: str, graphs: Iterable[str]) -> Graph:
-    """
-    Describe the service: only what is true.
-
-    Source: SPARQL 1.1 Service Description, https://www.w3.org/TR/sparql11-service-description/
-    """
-    graph = Graph()
-    graph.bind("sd", SD)
-    service, dataset, default = URIRef(address), URIRef(address + "#dataset"), URIRef(address + "#default")
-    graph.add((service, RDF.type, SD.Service))
-    graph.add((service, SD.endpoint, service))
-    graph.add((service, SD.supportedLanguage, SD.SPARQL11Query))
-    for local in _W3C_FORMATS.values():
-        graph.add((service, SD.resultFormat, URIRef(f"http://www.w3.org/ns/formats/{local}")))
-    graph.add((service, SD.defaultDataset, dataset))
-    graph.add((dataset, RDF.type, SD.Dataset))
-    graph.add((dataset, SD.defaultGraph, default))
-    graph.add((default, RDF.type, SD.Graph))
-    for iri in sorted(graphs):
-        if not iri.startswith(names.CLAIM):
-            named = URIRef(f"{address}#{iri.removeprefix(names.BASE)}")  # so that the ETag stays
-            graph.add((dataset, SD.namedGraph, named))
-            graph.add((named, RDF.type, SD.NamedGraph))
-            graph.add((named, SD.name, URIRef(iri)))
-    return graph
-
-
-def serialize(graph: Graph, format_name: str) -> bytes:
-    """Write a small graph of our own in one of the formats."""
-    names_of = {"ttl": "turtle", "nt": "nt", "rdf": "pretty-xml", "jsonld": "json-ld"}
-    return graph.serialize(format=names_of[format_name], encoding="utf-8")
+    told = await State.of(request).engine.query(QueryRequest(query=DESCRIBED, format="nt"))
+    graph = service_description(endpoint(request), told.body)
+    headers = {"KG-Version": told.version, "Link": '</.well-known/void>; rel="describedby"'}
+    return respond(request, serialize(graph, types[media_type]), media_type, headers=headers)

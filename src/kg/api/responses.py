@@ -27,6 +27,7 @@ CONTENT_SECURITY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'self'"
 )
+_MAX_SHOWN = 200
 ALWAYS = {
     "Content-Security-Policy": CONTENT_SECURITY,
     "X-Content-Type-Options": "nosniff",
@@ -96,7 +97,13 @@ def _is_held(header: str | None, tag: str) -> bool:
 
 def problem_document(error: KGError, request: Request) -> dict[str, Any]:
     """Return the RFC 9457 document of an error, with the path that it happened at."""
-    return {**error.as_problem(), "instance": request.url.path}
+    return {**error.as_problem(), "instance": shown_path(request)}
+
+
+def shown_path(request: Request) -> str:
+    """Return the path of a request as problems tell it: not more than anyone reads."""
+    path = request.url.path
+    return path if len(path) <= _MAX_SHOWN else path[:_MAX_SHOWN] + "…"
 
 
 def problem_headers(error: KGError) -> dict[str, str]:
