@@ -19,7 +19,12 @@ PREFIX void: <{VOID}>
 CONSTRUCT {{ ?one ?said ?other }}
 WHERE {{
   GRAPH <{names.VOID_GRAPH}> {{
-    {{ ?one ?said ?other FILTER(STRSTARTS(STR(?said), STR(sd:)) || STRSTARTS(STR(?other), STR(sd:))) }}
+    {{
+      ?one ?said ?other
+      FILTER(STRSTARTS(STR(?said), STR(sd:)) || STRSTARTS(STR(?other), STR(sd:)))
+      # only a named graph has an sd:graph; the dataset has one too in graph:void, where some clients look
+      FILTER(?said != sd:graph || EXISTS {{ ?one sd:name ?name }})
+    }}
     UNION {{
       VALUES ?said {{ void:triples void:classPartition }}
       ?part sd:defaultGraph|sd:graph ?one .
