@@ -34,6 +34,7 @@ _LANGUAGES = (names.OWL, names.RDF, names.RDFS, names.SH)
 _TYPE = ox.NamedNode(names.RDF + "type")
 _DATASET, _DEFAULT = ox.NamedNode(names.DATASET), ox.NamedNode(names.VOID + "default")
 _SERVICE, _CATALOG = ox.NamedNode(names.SERVICE), ox.NamedNode(names.CATALOG)
+_PREFIXES, _ANY_URI = ox.NamedNode(names.BASE + "ontology"), ox.NamedNode(names.XSD + "anyURI")
 
 Term = ox.NamedNode | ox.Literal
 Fact = tuple[ox.NamedNode, str, Term]
@@ -69,6 +70,7 @@ def describe(store: ox.Store, *, version: str, prefixes: Prefixes, examples: Ite
     """
     void = {*_count(store, prefixes), *_describe_service(store, prefixes), *_catalogue(store, version)}
     kept = {fact for one in examples for fact in _describe_example(one)}
+    kept |= set(_declare(prefixes)) if kept else set()
     void |= _count_descriptions(store, void, kept)
     for graph, facts in ((names.VOID_GRAPH, void), (names.EXAMPLES_GRAPH, kept)):
         node = ox.NamedNode(graph)
@@ -97,11 +99,20 @@ def _describe_example(one: Example) -> Iterator[Fact]:
     yield node, _TYPE.value, ox.NamedNode(names.SH + "SPARQLSelectExecutable")
     yield node, names.RDFS + "comment", ox.Literal(one.comment, language=ENGLISH)
     yield node, names.SH + "select", ox.Literal(one.query)
-    yield node, names.SH + "prefixes", ox.NamedNode(names.BASE + "ontology")
+    yield node, names.SH + "prefixes", _PREFIXES
     yield node, SCHEMA + "target", _SERVICE
     yield node, SCHEMA + "url", ox.NamedNode(f"{names.BASE}queries/{one.key}")
     for word in sorted({word.strip() for word in one.keywords} - {""}):
         yield node, SCHEMA + "keywords", ox.Literal(word)
+
+
+def _declare(prefixes: Prefixes) -> Iterator[Fact]:
+    """Declare the prefixes as ontology/prefixes.ttl does, for who reads the examples alone."""
+    for prefix, namespace in prefixes.items():
+        node = ox.NamedNode(f"{names.BASE}prefix/{prefix}")
+        yield _PREFIXES, names.SH + "declare", node
+        yield node, names.SH + "prefix", ox.Literal(prefix)
+        yield node, names.SH + "namespace", ox.Literal(namespace, datatype=_ANY_URI)
 
 
 def _count(store: ox.Store, prefixes: Prefixes) -> Iterator[Fact]:

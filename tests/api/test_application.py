@@ -29,6 +29,25 @@ def test_health_tells_how_the_service_is(client: httpx.Client) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
+def test_openapi_tells_the_parameters_and_types_of_the_protocols(client: httpx.Client) -> None:
+    """Each type that is told of is given, and each parameter is taken."""
+    paths = client.get("/openapi.json").json()["paths"]
+    names = {one["name"] for one in paths["/sparql"]["get"]["parameters"]}
+    assert names == {"query", "default-graph-uri", "named-graph-uri", "format"}
+    for media_type in paths["/sparql"]["get"]["responses"]["200"]["content"]:
+        form = "SELECT * {}" if "sparql" in media_type or "text/" in media_type else "CONSTRUCT {} {}"
+        form = "CONSTRUCT {} {}" if media_type == "text/turtle" else form
+        answer = client.get("/sparql", params={"query": form}, headers={"Accept": media_type})
+        assert answer.headers["content-type"].split(";")[0] == media_type
+    body = paths["/sparql"]["post"]["requestBody"]["content"]
+    assert set(body) == {"application/x-www-form-urlencoded", "application/sparql-query"}
+    told = paths["/graph-store"]["get"]
+    assert [one["name"] for one in told["parameters"]] == ["default", "graph", "format"]
+    for wanted in told["parameters"][2]["schema"]["enum"]:
+        answer = client.get("/graph-store", params={"default": "", "format": wanted})
+        assert answer.headers["content-type"].split(";")[0] in told["responses"]["200"]["content"]
+
+
 def test_openapi_is_there_and_its_pages_are_not(client: httpx.Client) -> None:
     """No page that loads assets from elsewhere."""
     assert client.get("/openapi.json").json()["openapi"].startswith("3.1")

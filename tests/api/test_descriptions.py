@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pyoxigraph as ox
+import pyshacl
 import pytest
-from rdflib import RDF, Graph, Namespace, URIRef
+from rdflib import RDF, Graph, Literal, Namespace, URIRef
 
 from kg import names
 
@@ -51,6 +52,45 @@ def test_void_names_the_endpoint_and_the_examples_their_target(client: httpx.Cli
         str(examples.value(example, SCHEMA.target)), params={"query": str(examples.value(example, SH.select))}
     )
     assert answer.status_code == 200
+
+
+# What collections of examples ask for, in our words: one query, a comment in a language, a target, a declared
+# prefix map, keywords without spaces at the ends, and none under another name of the property.
+SHAPE = """
+@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
+@prefix schema: <https://schema.org/> .
+@prefix sh: <http://www.w3.org/ns/shacl#> .
+@prefix spex: <https://purl.expasy.org/sparql-examples/ontology#> .
+@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+<urn:x:example> sh:targetClass sh:SPARQLExecutable ; sh:nodeKind sh:IRI ; sh:property
+  [ sh:path [ sh:alternativePath (sh:select sh:ask sh:construct spex:describe) ] ;
+    sh:minCount 1 ; sh:maxCount 1 ; sh:datatype xsd:string ] ,
+  [ sh:path rdfs:comment ; sh:minCount 1 ;
+    sh:or ([ sh:datatype rdf:langString ] [ sh:datatype rdf:HTML ]) ] ,
+  [ sh:path schema:target ; sh:minCount 1 ; sh:nodeKind sh:IRI ; sh:hasValue <%s> ] ,
+  [ sh:path schema:keywords ; sh:minCount 1 ; sh:datatype xsd:string ; sh:pattern "^\\\\S(.*\\\\S)?$" ] ,
+  [ sh:path schema:keyword ; sh:maxCount 0 ] ,
+  [ sh:path sh:prefixes ; sh:minCount 1 ; sh:node <urn:x:prefixes> ] .
+<urn:x:prefixes> sh:property [ sh:path sh:declare ; sh:minCount 1 ; sh:node <urn:x:declaration> ] .
+<urn:x:declaration> sh:property
+  [ sh:path sh:prefix ; sh:minCount 1 ; sh:maxCount 1 ; sh:datatype xsd:string ] ,
+  [ sh:path sh:namespace ; sh:minCount 1 ; sh:maxCount 1 ; sh:datatype xsd:anyURI ] .
+"""
+
+
+def test_examples_conform_to_the_shape_of_collections(client: httpx.Client) -> None:
+    """The document alone is enough: its prefixes are declared in it, and its target is the endpoint asked."""
+    endpoint = str(client.base_url.join("/sparql"))
+    shapes = Graph().parse(data=SHAPE % endpoint, format="turtle")
+    examples = Graph().parse(data=client.get(PATHS[1]).text, format="turtle")
+    conforms, _, report = pyshacl.validate(examples, shacl_graph=shapes, advanced=False)
+    assert conforms, report
+    [example] = examples.subjects(RDF.type, SH.SPARQLExecutable)
+    for wrong in ((example, SCHEMA.keywords, Literal(" x ")), (example, SH.ask, Literal("ASK {}"))):
+        examples.add(wrong)
+        assert not pyshacl.validate(examples, shacl_graph=shapes)[0], wrong
+        examples.remove(wrong)
 
 
 def test_turtle_says_each_subject_once(client: httpx.Client) -> None:

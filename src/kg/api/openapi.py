@@ -18,6 +18,7 @@ from kg.api import negotiation
 from kg.api.responses import add_get, respond
 from kg.api.state import State
 from kg.api.templates import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MEDIA_TYPES, choices
+from kg.engine import FORMATS
 from kg.templates import Parameter, Template
 
 _GENERIC = "/queries/{topic}/{name}"
@@ -71,10 +72,73 @@ async def describe(request: Request) -> Response:
     document["paths"].pop(_GENERIC, None)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas |= {"Problem": _PROBLEM, "Results": _RESULTS}
+    document["paths"] |= _protocols()
     for template in state.contents.templates.values():
         document["paths"][f"/queries/{template.key}"] = {"get": await _operation(state, template)}
     body = json.dumps(document, ensure_ascii=False, indent=1).encode()
     return respond(request, body, "application/json")
+
+
+def _protocols() -> dict[str, Any]:
+    """Describe the SPARQL Protocol and the Graph Store Protocol, whose types are not JSON alone."""
+    every = [one.media_type for one in FORMATS.values()]
+    graphs = [one.media_type for one in FORMATS.values() if "CONSTRUCT" in one.forms]
+    iris = {"type": "array", "items": {"type": "string", "format": "iri"}}
+    fields = {
+        "query": {"type": "string", "description": "SPARQL 1.1 Query; exactly one."},
+        "default-graph-uri": {**iris, "description": "Graphs that make the default graph, in place of FROM."},
+        "named-graph-uri": {**iris, "description": "Named graphs, in place of FROM NAMED."},
+        "format": {"enum": list(FORMATS), "description": "How to write the answer; wins over Accept."},
+    }
+    graph = {
+        "default": {"type": "string", "maxLength": 0, "description": "The default graph; without a value."},
+        "graph": {"type": "string", "format": "iri", "description": "A named graph, in place of default."},
+        "format": {"enum": [name for name, one in FORMATS.items() if one.media_type in graphs]},
+    }
+    form = {"schema": {"type": "object", "required": ["query"], "properties": fields}}
+    by_post = _protocol("ask_by_post", "Query", fields, every)
+    by_post["requestBody"] = {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": form,
+            "application/sparql-query": {"schema": {"type": "string"}},
+        },
+    }
+    by_post["parameters"] = [one for one in by_post["parameters"] if one["name"] != "query"]
+    return {
+        "/sparql": {
+            "get": _protocol(
+                "ask_by_get", "Query; without any parameter, describe the service", fields, every
+            ),
+            "post": by_post,
+        },
+        "/graph-store": {
+            "get": _protocol("give_graph", "One graph, the default graph or a named one", graph, graphs)
+        },
+    }
+
+
+def _protocol(name: str, summary: str, fields: dict[str, Any], kinds: Sequence[str]) -> dict[str, Any]:
+    told = _responses()
+    told["200"]["headers"].pop("Link")
+    told["200"]["content"] = {kind: {} for kind in kinds}
+    told |= {"400": told.pop("422") | {"description": "The query or a parameter is not fine, or not there."}}
+    told["404"]["description"] = "There is no such graph."
+    return {
+        "operationId": name,
+        "summary": summary,
+        "parameters": [
+            {
+                "name": field,
+                "in": "query",
+                "required": False,
+                "description": schema.get("description", "How to write it; wins over Accept."),
+                "schema": {key: value for key, value in schema.items() if key != "description"},
+            }
+            for field, schema in fields.items()
+        ],
+        "responses": told if "graph" in fields else {k: v for k, v in told.items() if k != "404"},
+    }
 
 
 async def _operation(state: State, template: Template) -> dict[str, Any]:

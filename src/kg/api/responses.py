@@ -33,7 +33,7 @@ ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Link, ETag, Content-Location, Retry-After",
+    "Access-Control-Expose-Headers": "Link, ETag, Content-Location, Retry-After, KG-Version",
 }
 
 
