@@ -1,7 +1,7 @@
 """
 The W3C's 34 tests of the SPARQL 1.1 Protocol, over HTTP against the started service.
 
-Their requests are in `protocol.yaml`, which bench/protocol.py puts to other services too; their names are
+Their requests are in `protocol.yaml`; bench/protocol.py sends them, to other services too. Their names are
 compared with the W3C's list. This service takes no updates: the seven tests that need one to succeed cannot
 apply, and get 403.
 
@@ -10,21 +10,36 @@ Source: SPARQL 1.1 Protocol, sections 2.1, 2.2 and 4; https://www.w3.org/2009/sp
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 from rdflib import Graph
 
 D1, D2, D3 = (f"http://kasei.us/2009/09/sparql/data/data{number}.rdf" for number in (1, 2, 3))
 DEFAULT, NAMED = "default-graph-uri", "named-graph-uri"
-TESTS: dict[str, list[dict[str, Any]]] = yaml.safe_load(
-    Path(__file__).with_name("protocol.yaml").read_text(encoding="utf-8")
-)
+ROOT = Path(__file__).parents[2]
+
+
+def load_bench() -> ModuleType:
+    """Load bench/protocol.py, which puts the same requests to other services."""
+    spec = importlib.util.spec_from_file_location("bench_protocol", ROOT / "bench" / "protocol.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+BENCH = load_bench()
+TESTS: dict[str, list[dict[str, Any]]] = BENCH.load_tests()
 TYPES = {"boolean": "application/sparql-results+json", "table": "application/sparql-results+json"}
 
 
@@ -36,19 +51,11 @@ def client(serve_quads: Callable[[bytes], AbstractContextManager[httpx.Client]])
         yield started
 
 
-def send(client: httpx.Client, asked: dict[str, Any]) -> httpx.Response:
-    """Send one request, with no header but what the test asks for."""
-    headers = {"Content-Type": asked["type"]} if "type" in asked else {}
-    body = asked.get("body", "").encode(asked.get("encoding", "utf-8"))
-    params = [(name, value) for name, value in asked.get("params", ())]
-    return client.request(asked["method"], "/sparql", params=params, content=body, headers=headers)
-
-
 @pytest.mark.parametrize("name", TESTS)
 def test_protocol(client: httpx.Client, name: str) -> None:
     """The answer has the status, the type and the truth that the protocol asks for, or refuses an update."""
     for asked in TESTS[name]:
-        answer = send(client, asked)
+        answer = BENCH.send(client, "/sparql", asked)
         if "here" in asked:
             assert answer.status_code == asked["here"]
             assert answer.headers["content-type"] == "application/problem+json"
@@ -80,6 +87,17 @@ def test_dataset_parameters_leave_out_other_graphs(client: httpx.Client) -> None
             query = f"ASK {clause}{{ {{ <{D2}> ?p ?o }} UNION {{ GRAPH ?g {{ <{D2}> ?p ?o }} }} }}"
             answer = client.get("/sparql", params=[("query", query), *params])
             assert answer.json()["boolean"] is False, (clause, params)
+
+
+def test_table_beside_the_peers_says_what_this_service_does(client: httpx.Client) -> None:
+    """The column of this service in docs/conformance.md is what the same tester finds now."""
+    page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
+    table = page.partition(f"<!-- {BENCH.MARK} -->\n")[2].partition(f"<!-- /{BENCH.MARK} -->")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", table, re.MULTILINE))
+    ours = BENCH.Engine("Lateral", "", (), "/sparql", "/sparql", takes_updates=False)
+    assert told == {name: BENCH.run(ours, client, name, requests) for name, requests in TESTS.items()}
+    assert list(told.values()).count("pass") == 27
+    assert list(told.values()).count("refused") == 7
 
 
 def test_every_test_of_the_w3c_is_here(suite: Path) -> None:
