@@ -127,7 +127,7 @@ def test_every_question_is_a_tool(session: Session) -> None:
         assert one.annotations is not None
         assert (one.annotations.read_only_hint, one.annotations.open_world_hint) == (True, False)
         assert one.title and one.description and one.output_schema
-    chairing = listed["ask_actors_chairing"].input_schema["properties"]
+    chairing = listed["ask_actors_who_chaired"].input_schema["properties"]
     assert chairing["since"]["type"] == "integer"
     assert "Name, slug or IRI of a lat:Actor" in chairing["actor"]["description"]
     record = listed["ask_actors_record"].input_schema
@@ -139,7 +139,7 @@ def test_every_question_is_a_tool(session: Session) -> None:
 
 def test_a_question_takes_a_name_and_gives_rows_with_passages(session: Session) -> None:
     """ "Singapore" is understood; each row leads to claims, each claim to a place in a document."""
-    told = session.tell("ask_actors_chairing", actor="Singapore")
+    told = session.tell("ask_actors_who_chaired", actor="Singapore")
     row = next(one for one in told["rows"] if one["cells"]["body"]["iri"].endswith("/id/unclos-negotiations"))
     assert row["cells"]["actor"] == {"label": "Singapore", "iri": names.ID + "singapore"}
     assert (row["basis"], row["claims"]) == ("speaks", ["ipi-claim:0414"])
@@ -153,7 +153,7 @@ def test_a_question_takes_a_name_and_gives_rows_with_passages(session: Session) 
 
 def test_the_text_of_an_answer_says_the_same(session: Session) -> None:
     """A table with labels, a mark in each row, and below it the claim that the mark stands for."""
-    said = text(session.call("ask_actors_chairing", actor="singapore"))
+    said = text(session.call("ask_actors_who_chaired", actor="singapore"))
     assert said.splitlines()[0].endswith("** (actor: Singapore)")
     assert "| actor | body | part | office | represented | start | end | claims |" in said
     assert re.search(r"\| Singapore \| Negotiations on the UN Convention .* \(\d\) \|", said)
@@ -197,12 +197,12 @@ def cells(row: dict[str, Any]) -> set[str]:
 
 def test_a_wrong_name_is_answered_with_near_ones(session: Session) -> None:
     """The error is the result of the call, so that a model can mend it."""
-    said = session.refuse("ask_actors_chairing", actor="Singapur")
+    said = session.refuse("ask_actors_who_chaired", actor="Singapur")
     assert "actor: 'Singapur' is not the name" in said
     assert "id:singapore (Singapore)" in said
-    assert "Known: actor, body, since" in session.refuse("ask_actors_chairing", actr="Singapore")
-    assert "a year of four digits" in session.refuse("ask_actors_chairing", since=19)
-    assert "expected a text or a whole number" in session.refuse("ask_actors_chairing", actor=["Malta"])
+    assert "Known: actor, body, since" in session.refuse("ask_actors_who_chaired", actr="Singapore")
+    assert "a year of four digits" in session.refuse("ask_actors_who_chaired", since=19)
+    assert "expected a text or a whole number" in session.refuse("ask_actors_who_chaired", actor=["Malta"])
 
 
 def test_a_name_does_where_any_thing_may_stand(session: Session) -> None:
@@ -239,7 +239,7 @@ def test_search_finds_things_and_questions(session: Session) -> None:
     told = session.tell("search", text="Marshal Islands")
     assert told["things"][0]["name"] == "id:marshall-islands"
     told = session.tell("search", text="Who chaired")
-    assert "ask_actors_chairing" in {one["tool"] for one in told["questions"]}
+    assert "ask_actors_who_chaired" in {one["tool"] for one in told["questions"]}
     assert "expected a text" in session.refuse("search", text=" ")
 
 

@@ -128,7 +128,7 @@ def query(call: Call, query: str, format_name: str | None) -> None:
     _run(call, _read_query(query), format_name)
 
 
-@main.command(epilog=example("kg ask", "kg ask actors/chairing --param actor=Singapore --format csv"))
+@main.command(epilog=example("kg ask", "kg ask actors/who-chaired --param actor=Singapore --format csv"))
 @click.argument("template", required=False)
 @click.option(
     "--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="A value; may be repeated."
