@@ -1,5 +1,5 @@
 """
-Contents: what the pages know of the version that is served: labels, search, sizes; read once, by SPARQL.
+Contents: what is known of one version: labels, search, sizes; read once, by SPARQL, by whoever answers.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Any, Protocol
 from kg import names
 from kg.engine import Answer, QueryRequest
 from kg.names import Prefixes
-from kg.search import Index
+from kg.search import Index, Match
 from kg.templates import Parameter, Resolve, Template, resolver
 
 _MAX_LABELS = 300_000
+_MAX_SEARCH = 200
+_MAX_FOUND = 40
 QUESTION = "question"
 # Vocabularies whose terms are English words; they carry no labels here.
 _WORDED = frozenset({"cito", "dcterms", "foaf", "oa", "org", "owl", "prov", "rdf", "rdfs", "schema", "skos"})
@@ -95,7 +97,7 @@ async def select(engine: Runner, query: str) -> list[Row]:
 
 @dataclass
 class Contents:
-    """What one version holds, as the pages need it."""
+    """What one version holds, as pages and clients need it."""
 
     version: str
     prefixes: Prefixes
@@ -169,6 +171,15 @@ class Contents:
             return [(one.iri, one.label, one.score) for one in self.index.find(text, among=among, limit=8)]
 
         return resolver(self.prefixes, members=lambda one: members[one.name], find=find)
+
+    def search(self, text: str) -> dict[str, list[Match]]:
+        """Find things, concepts and questions by name: each group best first."""
+        groups: dict[str, list[Match]] = {"things": [], "concepts": [], "questions": []}
+        for one in self.index.find(text[:_MAX_SEARCH], limit=_MAX_FOUND):
+            is_concept = one.iri.startswith((names.CONCEPT, names.LAT))
+            group = "questions" if one.kind == QUESTION else "concepts" if is_concept else "things"
+            groups[group].append(one)
+        return groups
 
     def near(self, text: str, limit: int = 5) -> list[str]:
         """List the IRIs whose labels are near a text."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kg.evidence import SourceRuns
 
 Progress = Callable[[str], None]
+_ANSWERING = ("api", "cli", "client", "contents.py", "engine", "mcp")
 _REFERENCE_FILE = ox.NamedNode(names.LAT + "referenceFile")
 _CURATED_ON = ox.NamedNode(names.LAT + "curatedOn")
 
@@ -96,11 +97,11 @@ def made_of(root: Path) -> str:
 
 
 def code_digest() -> str:
-    """Return what stands for the code that makes a version: all but the service and the command line."""
+    """Return what stands for the code that makes a version: all but what only asks or answers."""
     folder = Path(kg.__file__).parent
     digest = hashlib.sha256(kg.__version__.encode())
     for path in sorted(folder.rglob("*.py")):
-        if path.relative_to(folder).parts[0] not in ("api", "cli", "engine", "mcp"):
+        if path.relative_to(folder).parts[0] not in _ANSWERING:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

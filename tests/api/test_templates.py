@@ -18,8 +18,8 @@ import pytest
 
 from kg import names
 from kg.api import tables
-from kg.api.contents import Term
 from kg.config import Settings
+from kg.contents import Term
 from kg.names import Prefixes
 from kg.publication import publish
 

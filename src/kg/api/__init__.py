@@ -4,7 +4,6 @@ The web service: each module translates HTTP into one call; no rule of the proje
     negotiation   which media type a client wants
     responses     headers, conditional requests, problem documents
     state         the engine, the contents, the watch for a new version
-    contents      labels, search, sizes of the version that is served
     protocol      /sparql
     service_description   what /sparql says of itself
     graph_store   /graph-store

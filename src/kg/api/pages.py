@@ -19,9 +19,9 @@ from starlette.responses import RedirectResponse, Response
 
 from kg import names
 from kg.api import negotiation, portraits
-from kg.api.contents import QUESTION, Contents, Row, Term, select
 from kg.api.responses import add_get, respond
 from kg.api.state import State
+from kg.contents import Contents, Row, Term, select
 from kg.engine import QueryRequest
 from kg.errors import NotFoundError
 
@@ -209,11 +209,7 @@ async def search(request: Request) -> Response:
     """Find things, concepts and questions by name."""
     contents = State.of(request).contents
     text = request.query_params.get("q", "")[:200]
-    matches = contents.index.find(text, limit=40)
-    groups: dict[str, list[Any]] = {"things": [], "concepts": [], "questions": []}
-    for one in matches:
-        is_concept = one.iri.startswith((names.CONCEPT, names.LAT))
-        groups["questions" if one.kind == QUESTION else "concepts" if is_concept else "things"].append(one)
+    groups = contents.search(text)
     offered = ["application/json", negotiation.HTML]
     wanted = {"json": offered[0], "html": offered[1]}.get(request.query_params.get("format", ""))
     if (wanted or negotiation.require(request.headers.get("accept"), offered)) == negotiation.HTML:

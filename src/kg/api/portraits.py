@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from kg import names
-from kg.api.contents import Contents, Row, Runner, Term, select
+from kg.contents import Contents, Row, Runner, Term, select
 
 MAX_STATEMENTS = 1500
 _CLAIMS_AT_ONCE = 200

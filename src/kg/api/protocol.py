@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kg.api import negotiation
-from kg.api.contents import parse_rows
 from kg.api.pages import render
 from kg.api.responses import add_get, respond
 from kg.api.service_description import DESCRIBED, serialize, service_description
 from kg.api.state import State
+from kg.contents import parse_rows
 from kg.engine import FORMATS, QueryRequest, query_form
 from kg.errors import (
     BodyTooLargeError,

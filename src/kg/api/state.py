@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from starlette.requests import Request
 
-from kg.api.contents import Contents
 from kg.config import Settings
+from kg.contents import Contents
 from kg.dataset import Snapshot, find_snapshot, hold
 from kg.engine import Engine
 from kg.errors import KGError, MissingPartError

@@ -15,7 +15,7 @@ import pyoxigraph as ox
 import xlsxwriter
 
 from kg import names
-from kg.api.contents import Row, Term
+from kg.contents import Row, Term
 from kg.errors import AnswerTooLargeError
 from kg.names import Prefixes
 

@@ -17,11 +17,11 @@ from starlette.responses import Response
 
 from kg import names
 from kg.api import negotiation, tables
-from kg.api.contents import Contents, parse_rows, select
 from kg.api.pages import by_topic, render
 from kg.api.protocol import read_fields
 from kg.api.responses import add_get, respond
 from kg.api.state import State
+from kg.contents import Contents, parse_rows, select
 from kg.engine import FORMATS, QueryRequest
 from kg.errors import KGError, NotAcceptableError, NotFoundError, ParameterError
 from kg.paging import count_rows, cut_page, order_rows

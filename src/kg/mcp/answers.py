@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kg.api.contents import Row, parse_rows, select
 from kg.api.portraits import read_receipts
 from kg.api.state import State
 from kg.api.templates import Page, shown_columns
+from kg.contents import Row, parse_rows, select
 from kg.engine import QueryRequest, query_form
 from kg.errors import NotFoundError
 from kg.mcp import naming, results, texts

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from kg import names
-from kg.api.contents import QUESTION, Contents, Runner
 from kg.api.portraits import is_known
+from kg.contents import QUESTION, Contents, Runner
 from kg.errors import NotFoundError, ParameterError
 from kg.search import Match
 from kg.templates import Parameter, Resolve, Template, is_iri, resolver

@@ -8,9 +8,9 @@ from typing import Any
 from rdflib import Literal
 
 from kg import names
-from kg.api.contents import select
 from kg.api.portraits import read_graph, read_receipts
 from kg.api.state import State
+from kg.contents import select
 from kg.errors import KGError, NotFoundError
 from kg.mcp import naming, results, texts
 from kg.mcp.arguments import Arguments, read_page, read_text, turn, wrong

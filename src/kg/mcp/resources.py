@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from kg import names
-from kg.api.contents import select
 from kg.api.portraits import read_sections, read_terms
 from kg.api.state import State
+from kg.contents import select
 from kg.errors import NotFoundError
 from kg.mcp import texts
 from kg.mcp.tools import tool_name

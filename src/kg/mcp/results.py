@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kg import names
-from kg.api.contents import Contents, Row, Term
 from kg.api.portraits import Evidence, Receipt
+from kg.contents import Contents, Row, Term
 from kg.mcp.support import NAMED, NOTHING, SPEAKS, Support
 
 MAX_TEXT = 2_000

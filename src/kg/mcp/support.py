@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from rdflib import Literal, URIRef
 
 from kg import names
-from kg.api.contents import Row, Runner, Term, select
+from kg.contents import Row, Runner, Term, select
 
 CLAIMS_PER_ROW = 3
 NAMED, SPEAKS, NOTHING = "named", "speaks", "none"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from kg import names
-from kg.api.contents import QUESTION, Contents
 from kg.api.portraits import MAX_STATEMENTS, Group, Portrait, Statement, read_portrait
 from kg.api.state import State
+from kg.contents import QUESTION, Contents
 from kg.errors import NotFoundError
 from kg.mcp import naming, results, texts
 from kg.mcp.arguments import Arguments, read_page, read_text, read_whole, turn
