@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kg import errors
-from kg.errors import DataError, KGError, NotFoundError, Problem
+from kg.errors import DataError, KGError, NotFoundError, Problem, from_problem
 
 
 def below(kind: type[KGError]) -> Iterator[type[KGError]]:
@@ -53,3 +53,29 @@ def test_data_error_tells_every_problem() -> None:
         {"message": "bad", "path": "a.ttl", "line": 3},
         {"message": "worse", "fix": "mend it"},
     ]
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda one: one.__name__)
+def test_problem_document_becomes_its_error_again(kind: type[KGError]) -> None:
+    """Class, message and fields come back from JSON; where it happened is no field."""
+    error = (
+        DataError([Problem("bad", Path("a.ttl"), 3, fix="mend it")])
+        if kind is DataError
+        else kind("what is wrong", name="x", near=["y"])
+    )
+    told = json.loads(json.dumps({**error.as_problem(), "instance": "/sparql"}))
+    again = from_problem(told)
+    assert type(again) is kind
+    assert again.as_problem() == json.loads(json.dumps(error.as_problem()))
+
+
+def test_problem_of_another_kind_is_an_error_of_ours() -> None:
+    """An unknown title keeps its detail; hardly anything is enough."""
+    assert (
+        type(from_problem({"title": "Teapot", "detail": "short"})),
+        str(from_problem({"detail": "short"})),
+    ) == (
+        KGError,
+        "short",
+    )
+    assert str(from_problem({})) == KGError.title

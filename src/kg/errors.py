@@ -25,7 +25,7 @@ A message says what is wrong, then what was expected, then what mends it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -281,3 +281,41 @@ class BodyTooLargeError(KGError):
 
     outcome = Outcome(413, 1)
     title = "The body is too large"
+
+
+def from_problem(document: Mapping[str, Any]) -> KGError:
+    """
+    Make the error again that a problem document tells, for whoever asks a service.
+
+    >>> error = from_problem(ParameterError("no such year", parameter="since", near=["2024"]).as_problem())
+    >>> type(error).__name__, error.message, error.fields["near"]
+    ('ParameterError', 'no such year', ['2024'])
+    """
+    message = str(document.get("detail") or document.get("title") or KGError.title)
+    fields = {str(name): value for name, value in document.items() if name not in _MEMBERS}
+    kind = next((one for one in _below(KGError) if one.title == document.get("title")), KGError)
+    if issubclass(kind, DataError):
+        return DataError(_read_problem(one) for one in fields.get("problems", ()))
+    return kind(message, **fields)
+
+
+# Source: RFC 9457, section 3.1; its members are no fields of ours.
+_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "message"})
+
+
+def _below(kind: type[KGError]) -> Iterator[type[KGError]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)
+
+
+def _read_problem(told: Mapping[str, Any]) -> Problem:
+    path = told.get("path")
+    return Problem(
+        str(told.get("message", "")),
+        Path(path) if path else None,
+        told.get("line"),
+        told.get("column"),
+        fix=told.get("fix"),
+        subject=told.get("subject"),
+    )
