@@ -46,6 +46,17 @@ _ALIASES = {
     "rdf": ("application/xml",),
     "jsonld": ("application/json",),
 }
+# What clients send as `format=` for these, SPARQLWrapper among them; for triples, xml and json are RDF's own.
+_FORMAT_ALIASES = {
+    "turtle": "ttl",
+    "n3": "ttl",
+    "ntriples": "nt",
+    "rdf+xml": "rdf",
+    "rdfxml": "rdf",
+    "xml": "rdf",
+    "json-ld": "jsonld",
+    "json": "jsonld",
+}
 _ORDER = ("json", "xml", "csv", "tsv", "ttl", "nt", "rdf", "jsonld", "trig", "nq")
 GRAPH_FORMATS = ("ttl", "jsonld", "nt", "rdf")
 _MAX_FIELDS = 200
@@ -135,7 +146,8 @@ def choose_format(request: Request, operation: Operation, form: str) -> tuple[st
     offered = {FORMATS[name].media_type: name for name in fitting}
     if operation.format:
         by_name = {name: name for name in [*fitting, "html"]} | offered | {HTML: "html"}
-        name = by_name.get(operation.format)
+        aliases = {alias: name for alias, name in _FORMAT_ALIASES.items() if name in fitting}
+        name = (aliases | by_name).get(operation.format)
         if name is None:
             available = [*fitting, "html"]
             raise NotAcceptableError(
