@@ -16,7 +16,9 @@ The map, lowest row first; a module imports from lower rows only:
     4  search       labels to entities, forgiving
     4  templates    find a query file, read its header, bind parameters
     4  validation   data graph + shapes graph -> problems with their lines
+    5  contents     labels, search and sizes of one version, read by SPARQL
     5  publication  check, infer and publish one version, whole or not at all
+    6  client       questions and SPARQL for Python, over HTTP or a folder: kg.Graph
     7  api          the web service; each part translates HTTP into one call
     8  mcp          the Model Context Protocol, for language models, over what api holds
     9  cli          one function per verb of `kg`
@@ -24,4 +26,21 @@ The map, lowest row first; a module imports from lower rows only:
 Open `cli` for the verbs, then the one module that the verb calls.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kg.client import Graph as Graph
+
+__all__ = ["Graph", "__version__"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load the client when it is first asked for: `import kg` alone loads nothing."""
+    if name != "Graph":
+        raise AttributeError(f"module 'kg' has no attribute {name!r}")
+    from kg.client import Graph
+
+    return Graph
