@@ -13,6 +13,9 @@ VENV := .venv
 KG := $(VENV)/bin/kg
 # Wheels only and hashes checked: nothing is built or run while installing. For the tests, owlready2 is
 # published as source alone; it needs no compiler.
+# The JavaScript client that the tests run. No lock: the date holds what it depends on, and no script of a package runs.
+COMUNICA := @comunica/query-sparql@4.5.0
+NPM := npm install --prefix build/npm --before 2026-11-01 --ignore-scripts --no-audit --no-fund --silent
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all:
 OURS := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable .
 
@@ -22,7 +25,7 @@ serve: $(VENV)/.serve
 check: $(VENV)/.serve
 	@$(KG) check
 
-test: $(VENV)/.test
+test: $(VENV)/.test build/npm/.comunica
 	@$(VENV)/bin/ruff format --check src tests
 	@$(VENV)/bin/ruff check src tests
 	@$(VENV)/bin/mypy
@@ -30,6 +33,14 @@ test: $(VENV)/.test
 
 conformance: $(VENV)/.test
 	@$(VENV)/bin/pytest -m "" -s tests/conformance
+
+# Without npm or its registry the test that needs it says so, and is passed over (on CI it fails).
+build/npm/.comunica: Makefile
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; then \
+	  echo "Installing $(COMUNICA) for its test (about 80 MB) …" >&2; \
+	  { $(NPM) $(COMUNICA) && touch $@; } || echo "npm could not install it." >&2; \
+	fi
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
