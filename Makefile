@@ -15,7 +15,7 @@ KG := $(VENV)/bin/kg
 # published as source alone; it needs no compiler.
 # The JavaScript client that the tests run. No lock: the date holds what it depends on, and no script of a package runs.
 COMUNICA := @comunica/query-sparql@4.5.0
-NPM := npm install --prefix build/npm --before 2026-11-01 --ignore-scripts --no-audit --no-fund --silent
+NPM := npm install --prefix build/npm --before 2026-11-01 --ignore-scripts --no-audit --no-fund --silent --fetch-retries 1
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all:
 OURS := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable .
 

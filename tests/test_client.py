@@ -392,6 +392,15 @@ def test_page_on_another_host_is_not_asked() -> None:
         assert len(asked) == 2
 
 
+@pytest.mark.parametrize("tail", ["", "/", "/sparql", "/sparql/"])
+def test_address_may_be_that_of_the_endpoint(tail: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With and without `/sparql`; a service of this machine is not asked through a proxy."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with answering(lambda _: page(1)) as (address, asked):
+        assert len(Graph(address + tail).select("SELECT ?n {}")) == 1
+    assert asked == ["/sparql"]
+
+
 def test_service_that_is_not_there_is_told() -> None:
     """No listener: what was tried, and what starts one."""
     with socket.socket() as listener:
@@ -428,7 +437,17 @@ def test_service_that_does_not_answer_is_given_up(first: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["", "nowhere/at/all", "ftp://127.0.0.1", "http://", "http://127.0.0.1/?a=b"]
+    "source",
+    [
+        "",
+        "nowhere/at/all",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://127.0.0.1/?a=b",
+        "http://a:b@127.0.0.1",
+        "http://127.0.0.1:99999",
+        "http://[::1",
+    ],
 )
 def test_source_that_is_neither_service_nor_folder_is_refused(source: str, tmp_path: Path) -> None:
     """Before anything is asked."""

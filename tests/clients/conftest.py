@@ -20,6 +20,16 @@ ROOT = Path(__file__).parents[2]
 CODES = 'id:ireland lat:isoCode "IE" .\nid:singapore lat:isoCode "SG" .\n'
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_proxy() -> Iterator[None]:
+    """Let no client ask a service of this machine through a proxy of the environment."""
+    patch = pytest.MonkeyPatch()
+    for name in ("no_proxy", "NO_PROXY"):
+        patch.setenv(name, "127.0.0.1,localhost")
+    yield
+    patch.undo()
+
+
 @pytest.fixture(scope="session")
 def real(serve: Serve, published: ox.Store) -> Iterator[str]:
     """Serve the real graph, and return where, without a slash at the end."""

@@ -23,6 +23,7 @@ from kg.errors import BusyError, KGError, MissingPartError, ParameterError, Usag
 _RESULTS = "application/sparql-results+json"
 _TRIPLES = "text/turtle"
 _ACCEPT = f"{_RESULTS}, {_TRIPLES};q=0.9, application/problem+json;q=0.1"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _CHUNK_BYTES = 65_536
 _DEFAULT_RETRY_S = 5.0
 _ATTEMPTS = 3
@@ -41,15 +42,18 @@ class Service:
     """
 
     def __init__(self, address: str, *, timeout_s: float, patience_s: float, page_size: int) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        if not _is_address(address):
             raise UsageError(f"{address!r} is not the address of a service: expected http://host:port/.")
+        parts = urlsplit(address)
         path = parts.path.rstrip("/").removesuffix("/sparql")
         self.address = f"{parts.scheme}://{parts.netloc}{path}/"
         self._timeout_s, self._patience_s, self._page_size = timeout_s, patience_s, page_size
         self._opener = OpenerDirector()
         # no handler of redirects and of errors: every answer comes back as it is
-        for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler()):
+        proxies: dict[str, str] | None = (
+            {} if parts.hostname in _LOOPBACK else None
+        )  # None: those of the environment
+        for handler in (ProxyHandler(proxies), HTTPHandler(), HTTPSHandler()):
             self._opener.add_handler(handler)
 
     def query(self, text: str) -> Answer:
@@ -137,7 +141,7 @@ class Service:
                 f"{address} did not answer within {self._timeout_s:g} s (timeout_s): ask for less.",
                 part="service",
             ) from error
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, UnicodeError) as error:
             reason = getattr(error, "reason", None) or error
             raise MissingPartError(
                 f"{self.address} cannot be reached ({reason}): start it with kg serve.",
@@ -212,6 +216,22 @@ class _Response:
             part="service",
             status_received=self.status,
         )
+
+
+def _is_address(text: str) -> bool:
+    """
+    Say whether a text is the address of a service: HTTP, a host, perhaps a port and a path, no more.
+
+    >>> _is_address("https://example.org/sparql"), _is_address("http://example.org:99999/")
+    (True, False)
+    """
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 (raises where it is no port)
+    except ValueError:
+        return False
+    is_bare = parts.username is None and not parts.query and not parts.fragment
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and is_bare
 
 
 def _read(response: HTTPResponse, deadline: float) -> bytes:
