@@ -7,12 +7,15 @@ Each field holds its default, its unit (in its name) and its help; `describe()` 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from kg.errors import UsageError
+
+_ENDPOINT = re.compile(r"https?://[^\s<>\"{}|\\^`@/?#]+(/[^\s<>\"{}|\\^`@#]*)?")
 
 
 def _setting(default: Any, help_text: str) -> Any:
@@ -42,6 +45,18 @@ class Settings:
     max_answer_bytes: int = _setting(100_000_000, "size of an answer, in bytes")
     max_body_bytes: int = _setting(2_000_000, "size of a request body, in bytes")
     cache_bytes: int = _setting(64_000_000, "memory for cached answers, in bytes")
+    services: str = _setting("", "SPARQL endpoints that SERVICE may ask, separated by spaces; none if empty")
+    max_service_rows: int = _setting(20_000, "rows that the SERVICE clauses of a query may bring")
+    max_service_bytes: int = _setting(10_000_000, "bytes that the SERVICE clauses of a query may bring")
+
+    def __post_init__(self) -> None:
+        """Refuse an endpoint that is no plain web address."""
+        for one in self.endpoints:
+            if not _ENDPOINT.fullmatch(one):
+                raise UsageError(
+                    f"KG_SERVICES: {one!r} is not an endpoint: expected http:// or https://, a host and a "
+                    "path, without user, password or fragment, e.g. https://query.wikidata.org/sparql."
+                )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -73,6 +88,11 @@ class Settings:
                     f"{name}={text!r} is not a value: expected {kind}, e.g. {default}."
                 ) from error
         return cls(**values)
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints that SERVICE may ask, as the operator wrote them."""
+        return tuple(dict.fromkeys(self.services.split()))
 
     def path(self, *parts: str) -> Path:
         """Return a path below the root folder."""

@@ -13,6 +13,8 @@ Every error that Lateral raises on purpose, and what each means outside.
     ├── QueryTimeoutError       ended at its deadline                        exit 1   503
     ├── QueryMemoryError        ended at its memory limit                    exit 1   503
     ├── AnswerTooLargeError     the answer passed its size limit             exit 1   413
+    ├── EndpointError           a server that SERVICE asked failed           exit 1   502
+    │   └── EndpointTimeoutError  it did not answer in time                  exit 1   504
     ├── BusyError               every worker and queue place is taken        exit 1   503
     ├── ParameterError          a template parameter is wrong                exit 2   422
     ├── NotFoundError           nothing has that name                        exit 1   404
@@ -239,6 +241,20 @@ class AnswerTooLargeError(KGError):
 
     outcome = Outcome(413, 1)
     title = "The answer is too large"
+
+
+class EndpointError(KGError):
+    """A server that a query asked by SERVICE failed; fields `endpoint`, perhaps `remote_status`, `said`."""
+
+    outcome = Outcome(502, 1)
+    title = "Another server failed"
+
+
+class EndpointTimeoutError(EndpointError):
+    """A server that a query asked by SERVICE did not answer in time; fields `endpoint`, `timeout_s`."""
+
+    outcome = Outcome(504, 1)
+    title = "Another server took too long"
 
 
 class BusyError(KGError):

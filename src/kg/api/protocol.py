@@ -119,7 +119,7 @@ async def ask_by_post(request: Request) -> Response:
 async def answer(request: Request, operation: Operation) -> Response:
     """Run an operation and answer in the format that the client wants most."""
     state = State.of(request)
-    form = query_form(operation.query)
+    form = query_form(operation.query, state.engine.settings)
     format_name, media_type = choose_format(request, operation, form)
     wanted = QueryRequest(
         query=operation.query,
@@ -321,7 +321,8 @@ async def describe_service(request: Request) -> Response:
     media_type = negotiation.require(request.headers.get("accept"), [*types, HTML])
     if media_type == HTML:
         return await editor(request, DEFAULT_QUERY, None)
-    told = await State.of(request).engine.query(QueryRequest(query=DESCRIBED, format="nt"))
-    graph = service_description(endpoint(request), told.body)
+    engine = State.of(request).engine
+    told = await engine.query(QueryRequest(query=DESCRIBED, format="nt"))
+    graph = service_description(endpoint(request), told.body, federates=bool(engine.settings.endpoints))
     headers = {"KG-Version": told.version, "Link": '</.well-known/void>; rel="describedby"'}
     return respond(request, serialize(graph, types[media_type]), media_type, headers=headers)

@@ -47,13 +47,14 @@ _W3C_FORMATS = {
 }
 
 
-def service_description(address: str, told: bytes = b"") -> Graph:
+def service_description(address: str, told: bytes = b"", *, federates: bool = False) -> Graph:
     """
     Describe the service: only what is true.
 
     Args:
         address: Of the endpoint that was asked.
         told: What the graph says of the service and its graphs, as N-Triples, under its permanent address.
+        federates: It asks other endpoints.
     """
     graph = Graph()
     graph.bind("sd", SD)
@@ -65,6 +66,8 @@ def service_description(address: str, told: bytes = b"") -> Graph:
     graph.add((service, RDF.type, SD.Service))
     graph.add((service, SD.endpoint, service))
     graph.add((service, SD.supportedLanguage, SD.SPARQL11Query))
+    if federates:
+        graph.add((service, SD.feature, SD.BasicFederatedQuery))
     for local in _W3C_FORMATS.values():
         graph.add((service, SD.resultFormat, URIRef(f"http://www.w3.org/ns/formats/{local}")))
     # what is inferred is there as triples; the engine itself entails nothing

@@ -207,7 +207,7 @@ def export(call: Call, format_name: str | None, output: Path | None) -> None:
 def _run(call: Call, text: str, format_name: str | None, *, snapshot: Snapshot | None = None) -> None:
     from kg.engine import QueryRequest, query_form, run_query
 
-    form = query_form(text)
+    form = query_form(text, call.settings)
     answer = run_query(
         snapshot or call.snapshot(),
         call.settings,

@@ -3,6 +3,9 @@ Run SPARQL in worker processes that can be bounded and killed.
 
     lexer       what in a query is code
     limits      form, depth, sizes, federation: refused before a worker sees it
+    clauses     where SERVICE stands in a query, and what narrows it
+    remote      one call of another endpoint
+    federation  SERVICE clauses asked from here, their rows put into the query
     diagnosis   what the parser's message means
     formats     what an answer can be written in
     worker      the child process: store, lock-down, serialisation

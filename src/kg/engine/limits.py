@@ -36,6 +36,7 @@ class Examined:
         from_default: The IRIs of FROM, as written.
         from_named: The IRIs of FROM NAMED, as written.
         is_volatile: Two runs may differ: it asks for the time or for chance.
+        is_federated: It asks other servers by SERVICE, and the settings list some.
     """
 
     text: str
@@ -44,9 +45,10 @@ class Examined:
     from_default: tuple[str, ...]
     from_named: tuple[str, ...]
     is_volatile: bool
+    is_federated: bool = False
 
 
-def query_form(text: str) -> str:
+def query_form(text: str, settings: Settings | None = None) -> str:
     """
     Return the form of a query: SELECT, ASK, CONSTRUCT or DESCRIBE.
 
@@ -57,7 +59,7 @@ def query_form(text: str) -> str:
     >>> query_form("PREFIX id: <http://example.org/> # SELECT\\nASK { id:a ?p ?o }")
     'ASK'
     """
-    return examine(text, Settings()).form
+    return examine(text, settings or Settings()).form
 
 
 def examine(text: str, settings: Settings) -> Examined:
@@ -68,7 +70,7 @@ def examine(text: str, settings: Settings) -> Examined:
         QuerySyntaxError: No form, an open string, brackets that do not match.
         QueryTooDeepError: A limit is passed; `limit` and `found` hold the numbers.
         UpdateRefusedError: It is an update.
-        QueryError: It asks for federation.
+        QueryError: It asks for federation, and the settings list no endpoint.
     """
     try:
         size = len(text.encode())
@@ -103,6 +105,7 @@ class _Examination:
     operators: int = 0
     members: int = 0
     is_volatile: bool = False
+    is_federated: bool = False
     declared: set[str] = field(default_factory=set)
     graphs: dict[str, list[str]] = field(default_factory=lambda: {"FROM": [], "NAMED": []})
     opened: list[str] = field(default_factory=list)
@@ -134,6 +137,7 @@ class _Examination:
             tuple(self.graphs["FROM"]),
             tuple(self.graphs["NAMED"]),
             self.is_volatile,
+            self.is_federated,
         )
 
     def _read_prologue(self, token: Token) -> None:
@@ -230,17 +234,35 @@ class _Examination:
             )
 
     def _refuse_federation(self, token: Token) -> None:
-        """Refuse SERVICE, glued to another word too: the parser does not ask for space around keywords."""
+        """
+        Refuse SERVICE where no endpoint is listed, glued to another word too.
+
+        The parser does not ask for space around keywords: it reads `SERVICEx:y {` as SERVICE even where the
+        prefix `SERVICEx` is declared.
+        """
+        if token.text == "{" and self.before and self.before.kind == "name":
+            token, is_declared = self.before, False
+        else:
+            is_declared = not self.form or token.text.partition(":")[0] in self.declared
         prefix = token.text.partition(":")[0] if token.kind == "name" else token.text
         if token.kind not in ("word", "name") or "SERVICE" not in prefix.upper():
             return
-        if token.kind == "name" and (prefix in self.declared or not self.form):
+        if token.kind == "name" and is_declared:
+            return
+        is_glued = token.kind == "name" or len(prefix) > len("SERVICE")
+        if self.settings.endpoints and not is_glued:
+            self.is_federated = True
             return
         start = token.start + prefix.upper().index("SERVICE")
         line, column = position(self.text, start)
+        reason = "this service asks no other server. Ask the other server yourself, or use a client that "
+        reason += (
+            "federates (Comunica, Apache Jena). Whoever runs this service may list endpoints in KG_SERVICES."
+        )
+        if self.settings.endpoints:
+            reason = "write spaces around it; and a prefix may not hold the word."
         raise QueryError(
-            f"Line {line}, column {column}: SERVICE is refused: this service asks no other server. "
-            "Ask the other server yourself, or use a client that federates (Comunica, Apache Jena).",
+            f"Line {line}, column {column}: SERVICE is refused: {reason}",
             keyword="SERVICE",
             line=line,
             column=column,

@@ -9,7 +9,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kg.config import Settings
 from kg.engine.cache import Answer, AnswerCache
@@ -19,7 +19,10 @@ from kg.engine.outcome import death_error, reply_error, timeout_error
 from kg.engine.pool import Lane, Pool, RetiredError
 from kg.engine.process import Snapshot, WorkerDiedError, WorkerProcess
 from kg.engine.run import Run
-from kg.errors import KGError, MissingPartError
+from kg.errors import KGError, MissingPartError, QueryTimeoutError
+
+if TYPE_CHECKING:
+    from kg.engine.federation import Federation
 
 SPARE_WORKERS = 1
 PATIENCE_S = 0.25
@@ -82,6 +85,7 @@ class Engine:
         self._known_slow: OrderedDict[str, None] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._switching = asyncio.Lock()
+        self._federation: Federation | None = None
 
     @property
     def pool(self) -> Pool:
@@ -145,6 +149,7 @@ class Engine:
             QueryTimeoutError: It passed its deadline.
             QueryMemoryError: Its worker died.
             AnswerTooLargeError: The answer passed its bound.
+            EndpointError: Another server, which it asks by SERVICE, failed.
             BusyError: No place was free.
         """
         started = time.monotonic()
@@ -156,17 +161,20 @@ class Engine:
                 examined = examine(request.query, self.settings)
             form = choose_format(request.format, examined.form)
             key = (request.query, request.default_graphs, request.named_graphs, form.name, request.base)
-            cached = None if examined.is_volatile else self.cache.find((self.pool.version, key))
+            is_kept = not (examined.is_volatile or examined.is_federated)
+            cached = None if not is_kept else self.cache.find((self.pool.version, key))
             if cached is not None:
                 return replace(cached, cached=True, elapsed_s=time.monotonic() - started)
-            body, version = await self._run(request, examined, form)
+            run = self._run_federated if examined.is_federated else self._run
+            body, version = await run(request, examined, form)
         except (KGError, asyncio.CancelledError) as error:
             self.counts[type(error).__name__] += 1
             raise
         etag = f'"{hashlib.sha256(form.name.encode() + b" " + body).hexdigest()[:32]}"'
+        etag = f"W/{etag}" if examined.is_federated else etag
         elapsed_s = time.monotonic() - started
         answer = Answer(body, form.media_type, examined.form, version, etag, elapsed_s, cached=False)
-        if not examined.is_volatile:
+        if is_kept:
             self.cache.put((version, key), answer, key_bytes=len(request.query))
         return answer
 
@@ -222,6 +230,29 @@ class Engine:
     def _new_pool(self, snapshot: Snapshot) -> Pool:
         size = self.settings.quick_workers + self.settings.slow_workers + SPARE_WORKERS
         return Pool(snapshot, self.settings, size=size)
+
+    async def _run_federated(
+        self, request: QueryRequest, examined: Examined, form: Format
+    ) -> tuple[bytes, str]:
+        """Ask the other servers, then run the query with their rows in it; both over one version."""
+        from kg.engine.federation import Federation  # loads an HTTP client, which few need
+
+        self._federation = federation = self._federation or Federation(self.settings)
+        timeout_s = min(request.timeout_s or self.settings.timeout_s, self.settings.timeout_s)
+        async with federation.place(request.client):
+            deadline = time.monotonic() + timeout_s
+            for _ in range(2):
+                try:
+                    rewritten, versions = await federation.rewrite(
+                        request, examined, self._run, deadline=deadline
+                    )
+                    left_s = max(deadline - time.monotonic(), 0.1)
+                    answer = await self._run(replace(request, timeout_s=left_s), rewritten, form)
+                except QueryTimeoutError as error:
+                    raise timeout_error(timeout_s) from error
+                if versions <= {answer[1]}:
+                    return answer
+        raise self.quick.busy_error("the data changed twice while the query ran")
 
     async def _run(self, request: QueryRequest, examined: Examined, form: Format) -> tuple[bytes, str]:
         timeout_s = min(request.timeout_s or self.settings.timeout_s, self.settings.timeout_s)
