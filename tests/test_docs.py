@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from kg.cli import main
 from kg.config import describe
+from kg.engine.clauses import Clauses
 from kg.names import load_prefixes
 from kg.templates import load_templates
 
@@ -144,6 +145,18 @@ def test_command_of_the_documentation_works(line: str, published: ox.Store) -> N
     done = CliRunner().invoke(main, ["--root", str(ROOT), *shlex.split(line)[1:], "--format", "csv"])
     assert done.exit_code == 0, done.output
     assert len(done.stdout.splitlines()) > 1
+
+
+def test_federated_query_of_the_documentation_joins(published: ox.Store) -> None:
+    """The query of docs/federation.md parses, and the labels that it would send along are there."""
+    (text,) = re.findall(r"```text\n(PREFIX.*?)```", (ROOT / "docs" / "federation.md").read_text(), re.DOTALL)
+    clauses = Clauses(text)
+    published.query(clauses.outline())
+    (clause,) = clauses.found
+    pattern, variables = clauses.narrowing(clause)
+    assert clauses.bound_in(clause) & variables == {"label"}
+    prologue = text.partition("SELECT")[0]
+    assert len(list(published.query(f"{prologue} SELECT DISTINCT ?label {{ {pattern} }}"))) > 20  # type: ignore[arg-type]
 
 
 def test_documentation_was_collected() -> None:

@@ -324,7 +324,7 @@ class TestAnswers:
         assert len(here.rows("SELECT ?r { SERVICE <sparql> { :b :p ?r } }", base=root)) == 1
 
     @given(st.data())
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_rows_at_random(self, here: Here, first: Endpoint, second: Endpoint, data: st.DataObject) -> None:
         """Any pattern gives the rows of one store that holds all the data, with GRAPH for SERVICE."""
         pattern = data.draw(patterns(first.address, second.address))
@@ -383,6 +383,8 @@ class TestBindings:
             "OPTIONAL { ?s :q ?n } SERVICE <1> { ?z :p ?n }",
             "?s :p ?o SERVICE <1> { OPTIONAL { ?s :p ?r } }",
             "?s :p ?o SERVICE <1> { OPTIONAL { :y :p ?r } ?s :p ?r }",
+            "?s :p ?o SERVICE <1> { ?s :p* ?r }",
+            "?s :p ?o SERVICE <1> { ?s :p? ?r . OPTIONAL { ?s :q ?t } }",
             "?s :p ?o SERVICE <1> { SELECT ?s { ?s :p ?r } LIMIT 1 }",
             "?s :p ?o { SELECT ?s { SERVICE <1> { ?s :p ?r } } LIMIT 1 }",
             "?s :p ?o BIND(RAND() AS ?x) SERVICE <1> { ?s :p ?r }",

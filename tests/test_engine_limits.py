@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kg.config import Settings
 from kg.engine import query_form
+from kg.engine.clauses import Clauses
 from kg.engine.diagnosis import explain
 from kg.engine.lexer import scan, tokenize
 from kg.engine.limits import examine
@@ -76,6 +77,7 @@ def test_form_when_there_is_none(text: str, line: int, column: int) -> None:
         "SELECT * { ?s ?p 1SERVICE <http://e/> { } }",
         "SELECT * { ?s ?p trueSERVICE <http://e/> { } }",
         "SELECT * { SERVICESILENT <http://e/> { } }",
+        "PREFIX SERVICEx: <http://e/> PREFIX x: <http://e/> SELECT * { SERVICEx:y { } }",
         "PREFIX x: <http://e/> SELECT * { SERVICEx:y { } }",
         "PREFIX x: <http://e/> SELECT * { ?s ?p trueSERVICEx:y { } }",
         "SELECT * { S\\u0045RVICE <http://e/> { } }",
@@ -94,6 +96,17 @@ def test_federation_when_asked_for(text: str) -> None:
     """SERVICE is refused in every spelling that the parser, or the specification, reads as SERVICE."""
     with pytest.raises(QueryError):
         examine(text, SETTINGS)
+
+
+def test_federation_when_endpoints_are_listed() -> None:
+    """SERVICE passes on its own, not glued to another word, nor where no query begins."""
+    listing = replace(SETTINGS, services="http://e/")
+    assert examine("SELECT * { ?s ?p 1\\u0053ervice<http://e/>{ } }", listing).is_federated
+    assert not examine("SELECT * { ?s ?p 'SERVICE' } # SERVICE", listing).is_federated
+    for text in ("SERVICESILENT <http://e/>", "trueSERVICE <http://e/>", "SERVICEx:y", "PREFIX"):
+        with pytest.raises(QueryError, match="write spaces" if "SERVICE" in text else "not"):
+            query = f"SELECT * {{ {text} {{ }} }}" if "SERVICE" in text else "SERVICE <http://e/> { }"
+            examine(query, listing)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +238,28 @@ def test_service_when_hidden_at_random(noise: str) -> None:
     except SyntaxError:
         with pytest.raises(SyntaxError):
             STORE.query(examined.text)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.sampled_from(["", "}", "{ }"]))
+@settings(max_examples=400, deadline=None)
+def test_service_when_replaced_after_noise(noise: str, end: str) -> None:
+    """Whatever stands around them, no SERVICE that the parser sees is left once the clauses are replaced."""
+    text = (
+        f"PREFIX ex: <http://e/> SELECT * {{ ?s ?p ?o {noise} SERVICE <http://e/> {{ ?s ?p ?o }} {end} #'\n}}"
+    )
+    try:
+        clauses = Clauses(examine(text, replace(SETTINGS, services="http://e/")).text)
+    except KGError:
+        return
+    for clause in clauses.found:
+        clause.replacement = "VALUES () { }"
+    rendered = clauses.render()
+    # Nonsense in the place of what is left changes nothing: it is in strings, comments or names alone.
+    try:
+        STORE.query(rendered.replace("SERVICE", "NONSENSE").replace("service", "nonsense"))
+    except SyntaxError:
+        with pytest.raises(SyntaxError):
+            STORE.query(rendered)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map(" ".join))

@@ -38,6 +38,7 @@ SYNTAX = {"PositiveSyntaxTest": 200, "PositiveSyntaxTest11": 200}
 SYNTAX |= {"NegativeSyntaxTest": 400, "NegativeSyntaxTest11": 400}
 EVALUATION = ("QueryEvaluationTest", "CSVResultFormatTest")
 COUNTS = {"sparql10": 482, "sparql11": 338}
+FEDERATION = "sparql11/service"
 PARSERS = {".ttl": ox.RdfFormat.TURTLE, ".rdf": ox.RdfFormat.RDF_XML, ".nt": ox.RdfFormat.N_TRIPLES}
 EXACT = re.compile(r"decimal|(\w*[iI]nteger|(unsigned)?([lL]ong|[iI]nt|[sS]hort|[bB]yte))\Z")
 
@@ -441,13 +442,13 @@ def client(
         yield started
 
 
-def expected_failures(version: str) -> dict[str, str]:
-    """Read the names that are listed, with how each ends."""
+def expected_failures(start: str) -> dict[str, str]:
+    """Read the names that are listed and begin so, with how each ends."""
     groups = yaml.safe_load(FAILURES.read_text(encoding="utf-8"))
     assert all(group["reason"] for group in groups)
     named = [(name, outcome) for group in groups for name, outcome in group["tests"].items()]
     assert len(dict(named)) == len(named)
-    return {name: outcome for name, outcome in named if name.startswith(version + "/")}
+    return {name: outcome for name, outcome in named if name.startswith(start)}
 
 
 @pytest.mark.parametrize("version", COUNTS)
@@ -455,5 +456,58 @@ def test_w3c_tests_end_as_listed(client: httpx.Client, suite: Path, version: str
     """All pass but those in `failures.yaml`; one that passes and is listed there fails."""
     cases = read_manifests(suite, version)
     outcomes = {case.name: run(client, suite, case) for case in cases}
-    assert {name: how for name, how in outcomes.items() if how} == expected_failures(version)
+    expected = expected_failures(f"{version}/")
+    others = expected_failures(FEDERATION)
+    assert {name: how for name, how in outcomes.items() if how} == {
+        name: how for name, how in expected.items() if name not in others
+    }
     assert len(outcomes) == COUNTS[version]
+
+
+def read_services(suite: Path) -> tuple[list[Case], dict[str, dict[str, str]]]:
+    """Read the tests of federation, and the file behind each endpoint of each."""
+    manifest = Manifest(suite / FEDERATION / "manifest.ttl", suite)
+    behind: dict[str, dict[str, str]] = {}
+    for quad in manifest.triples:
+        if quad.predicate.value == MF + "action":
+            name = f"{FEDERATION}#{quad.subject.value.partition('#')[2]}"  # type: ignore[union-attr]
+            behind[name] = {
+                endpoint.value: manifest.files(service, QT + "data")[0]
+                for service in manifest.objects(quad.object, QT + "serviceData")
+                for endpoint in manifest.objects(service, QT + "endpoint")
+            }
+    return list(manifest.cases()), behind
+
+
+def test_w3c_tests_of_federation_end_as_listed(
+    serve_quads: Callable[..., AbstractContextManager[httpx.Client]], suite: Path
+) -> None:
+    """The endpoints of the tests are graphs of one service of ours here; the invalid one is a dead port."""
+    cases, behind = read_services(suite)
+    graphs = {one: ox.NamedNode(BASE + one) for files in behind.values() for one in files.values()}
+    graphs |= {one: ox.NamedNode(BASE + one) for case in cases for one in case.data}
+    quads = [
+        ox.Quad(quad.subject, quad.predicate, quad.object, graph)
+        for one, graph in graphs.items()
+        for quad in parse_graph(suite / one, suite, rename=True)
+    ]
+    data = ox.serialize(quads, format=ox.RdfFormat.N_QUADS) or b""
+    dead = "http://127.0.0.1:9/sparql"
+    with serve_quads(data) as far:
+        root = f"http://{far.base_url.netloc.decode()}/sparql?default-graph-uri="
+        listed = " ".join([dead, *(f"{root}{graph.value}" for graph in graphs.values())])
+        with serve_quads(data, services=listed) as near:
+            outcomes = {}
+            for case in cases:
+                text = (suite / case.query).read_text().replace("http://invalid.endpoint.org/sparql", dead)
+                for endpoint, one in behind[case.name].items():
+                    text = text.replace(f"<{endpoint}>", f"<{root}{graphs[one].value}>")
+                dataset = {"default-graph-uri": [BASE + one for one in case.data] or [EMPTY]}
+                answer = ask(near, text, dataset)
+                status = answer.status_code
+                is_right = status == 200 and is_same(
+                    read_ours(answer), read_theirs(suite, case), ordered=False, lax=False
+                )
+                outcomes[case.name] = "" if is_right else "answer" if status == 200 else f"status {status}"
+    assert {name: how for name, how in outcomes.items() if how} == expected_failures(FEDERATION)
+    assert len(outcomes) == 7

@@ -3,7 +3,8 @@ Run SPARQL in worker processes that can be bounded and killed.
 
     lexer       what in a query is code
     limits      form, depth, sizes, federation: refused before a worker sees it
-    clauses     where SERVICE stands in a query, and what narrows it
+    groups      the groups of a query and its SERVICE clauses
+    clauses     what narrows a SERVICE clause; the query with rows in its place
     remote      one call of another endpoint
     federation  SERVICE clauses asked from here, their rows put into the query
     diagnosis   what the parser's message means

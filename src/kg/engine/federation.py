@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kg.config import Settings
-from kg.engine.clauses import Clause, Clauses
+from kg.engine.clauses import Clauses
 from kg.engine.formats import FORMATS, SELECT, Format
+from kg.engine.groups import Clause
 from kg.engine.lexer import position
 from kg.engine.limits import Examined
 from kg.engine.pool import Lane
