@@ -52,7 +52,11 @@ class Allowance:
         Raises:
             EndpointError: It is more than the settings allow.
         """
-        self.rows, self.bytes = self.rows - rows, self.bytes - size
+        # one at a time: rows are counted in a thread, bytes in the loop
+        if rows:
+            self.rows -= rows
+        if size:
+            self.bytes -= size
         for what, left in (("rows", self.rows), ("bytes", self.bytes)):
             if left < 0:
                 limit = getattr(self.settings, f"max_service_{what}")
@@ -76,6 +80,8 @@ class Remote:
         self._timeout_s = timeout_s
         self._places = {one: asyncio.Semaphore(CALLS_AT_ONCE) for one in endpoints}
         self._trust: ssl.SSLContext | None = None
+        # an answer read by Python weighs twenty times its bytes: one at once
+        self._reading = asyncio.Semaphore(1)
 
     def client(self) -> httpx.AsyncClient:
         """Open a client for one query."""
@@ -112,8 +118,8 @@ class Remote:
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 cause = clean(str(error)) or type(error).__name__
                 raise failure(endpoint, f"could not be asked: {cause}", "Try again later.") from error
-        rows = await asyncio.to_thread(read_rows, endpoint, body, columns)
-        allowed.spend(endpoint, rows=len(rows))
+        async with self._reading:
+            rows = await asyncio.to_thread(read_rows, endpoint, body, columns, allowed)
         most = response.headers.get("x-sparql-maxrows", "")
         if most.isdecimal() and len(rows) >= int(most):
             raise failure(endpoint, f"cut its answer off at {most} rows", "Narrow the SERVICE group.")
@@ -183,18 +189,19 @@ def clean(text: str) -> str:
     return " ".join(printable.split())[:SAID_CHARACTERS]
 
 
-def read_rows(endpoint: str, body: bytes, columns: Sequence[str]) -> list[Row]:
+def read_rows(endpoint: str, body: bytes, columns: Sequence[str], allowed: Allowance) -> list[Row]:
     """
     Read SPARQL results in JSON; blank nodes become IRIs that nothing else has.
 
     Raises:
-        EndpointError: They are not such results.
+        EndpointError: They are not such results, or more than is allowed.
 
     Source: RDF 1.1 Concepts, section 3.5 (skolemisation).
     """
     scope = f"{names.BASE}.well-known/genid/{uuid4().hex}/"
     try:
         bindings = json.loads(body)["results"]["bindings"]
+        allowed.spend(endpoint, rows=len(bindings))
         return [tuple(write_term(row.get(name), scope) for name in columns) for row in bindings]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise failure(endpoint, "answered what is not SPARQL results in JSON", said=body[:1000]) from error
