@@ -259,7 +259,7 @@ def is_sendable(cell: Mapping[str, str] | None) -> bool:
     >>> is_sendable({"type": "literal", "value": "a", "xml:lang": "en-gb"})
     False
     """
-    if cell is None or cell["type"] not in ("uri", "bnode", "literal"):
+    if cell is None or cell["type"] not in ("uri", "bnode", "literal") or "its:dir" in cell:
         return False
     return cell.get("datatype", XSD_STRING) == XSD_STRING and "-" not in cell.get("xml:lang", "")
 

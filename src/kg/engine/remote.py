@@ -224,7 +224,7 @@ def write_term(cell: Mapping[str, str] | None, scope: str) -> str:
         return str(ox.NamedNode(value))
     if kind == "bnode":
         return str(ox.NamedNode(scope + re.sub(r"[^A-Za-z0-9]", lambda one: f"-{ord(one[0]):x}-", value)))
-    if kind not in ("literal", "typed-literal"):
+    if kind not in ("literal", "typed-literal") or "its:dir" in cell:
         raise ValueError(kind)
     if language := cell.get("xml:lang"):
         return str(ox.Literal(value, language=language))

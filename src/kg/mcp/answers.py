@@ -91,7 +91,7 @@ async def list_questions(state: State, arguments: Arguments) -> Told:
 async def query(state: State, arguments: Arguments) -> Told:
     """Run SPARQL; rows come in pages, with the claims that speak of what stands in them."""
     text = read_text(arguments, "sparql")
-    if query_form(text) in ("CONSTRUCT", "DESCRIBE"):
+    if query_form(text, state.engine.settings) in ("CONSTRUCT", "DESCRIBE"):
         return await _query_graph(state, text)
     answer = await state.engine.query(QueryRequest(query=text, format="json"))
     content = json.loads(answer.body)
