@@ -324,7 +324,12 @@ class TestAnswers:
         assert len(here.rows("SELECT ?r { SERVICE <sparql> { :b :p ?r } }", base=root)) == 1
 
     @given(st.data())
-    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=250,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
     def test_rows_at_random(self, here: Here, first: Endpoint, second: Endpoint, data: st.DataObject) -> None:
         """Any pattern gives the rows of one store that holds all the data, with GRAPH for SERVICE."""
         pattern = data.draw(patterns(first.address, second.address))
@@ -337,7 +342,12 @@ class TestAnswers:
 
 
 def patterns(*addresses: str) -> st.SearchStrategy[str]:
-    """Make the inside of groups: few names, so that much joins; no blank nodes, whose names differ."""
+    """
+    Make the inside of groups: few names, so that much joins.
+
+    There is no OPTIONAL inside OPTIONAL: where the inner one uses a variable from outside the outer one,
+    pyoxigraph 0.5 gives other rows by one plan than by another, without any SERVICE too.
+    """
     variables = st.sampled_from(["?a", "?b", "?c"])
     objects = st.one_of(variables, variables, variables, st.sampled_from([":a", ":b", '"one"']))
     triple = st.builds("{} {} {} .".format, variables, st.sampled_from([":m", ":n"]), objects)
@@ -351,15 +361,19 @@ def patterns(*addresses: str) -> st.SearchStrategy[str]:
     service = st.builds("SERVICE <{}> {{ {} }}".format, st.sampled_from(addresses), inside)
     plain = st.one_of(st.just(""), st.just(""), triple, triple, optional, tests, values)
     leaf = st.builds("{} {} {}".format, plain, service, plain)
+    flat = st.builds("{} {}".format, triple, st.one_of(st.just(""), triple, tests))
+    service = st.builds("SERVICE <{}> {{ {} }}".format, st.sampled_from(addresses), flat)
+    beside = st.one_of(st.just(""), st.just(""), triple, triple, tests, values)
+    optional_leaf = st.builds("{} {} {}".format, beside, service, beside)
     part = st.one_of(
         leaf,
         leaf,
-        st.builds("OPTIONAL {{ {} }}".format, leaf),
+        st.builds("OPTIONAL {{ {} }}".format, optional_leaf),
+        st.builds("OPTIONAL {{ {} {{ {} }} }}".format, beside, optional_leaf),
         st.builds("MINUS {{ {} }}".format, leaf),
         st.builds("{{ {} }}".format, leaf),
         st.builds("{{ {} }} UNION {{ {} }}".format, leaf, leaf | triple),
         st.builds("{{ SELECT ?a ?b {{ {} }} }}".format, leaf),
-        st.builds("OPTIONAL {{ {} OPTIONAL {{ {} }} }}".format, plain, leaf),
     )
     return st.builds("{} {} {} {} {}".format, plain, part, part | plain, plain, st.just("") | binding)
 
