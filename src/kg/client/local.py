@@ -95,7 +95,7 @@ class Folder:
         ]
 
     def _run(self, snapshot: Snapshot, text: str) -> Answer:
-        form = engine.query_form(text)
+        form = engine.query_form(text, self._settings)
         is_rows = form in ("SELECT", "ASK")
         request = engine.QueryRequest(
             query=text, format="json" if is_rows else "ttl", timeout_s=self._timeout_s
