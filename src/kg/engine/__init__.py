@@ -9,7 +9,9 @@ Run SPARQL in worker processes that can be bounded and killed.
     federation  SERVICE clauses asked from here, their rows put into the query
     diagnosis   what the parser's message means
     formats     what an answer can be written in
-    worker      the child process: store, lock-down, serialisation
+    worker      a child process: its bounds, answers, serialisation
+    zygote      the process that loads a version once and forks the workers
+    loader      the parent's end of that process
     process     the parent's end of one worker
     run         one query, from its place in a lane to its end
     outcome     what a worker reports, as an error
@@ -21,7 +23,7 @@ Run SPARQL in worker processes that can be bounded and killed.
 from kg.engine.cache import Answer
 from kg.engine.formats import FORMATS, Format, choose_format, formats_for
 from kg.engine.limits import query_form
-from kg.engine.process import Snapshot
+from kg.engine.loader import Snapshot
 from kg.engine.service import Engine, QueryRequest, run_query
 
 __all__ = [

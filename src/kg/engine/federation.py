@@ -92,19 +92,20 @@ class Federation:
             "federated",
             QUERIES_AT_ONCE,
             queue_length=settings.queue_length,
+            queue_per_client=settings.queue_per_client,
             retry_after_s=max(1, round(settings.timeout_s)),
             per_client=QUERIES_PER_CLIENT,
         )
 
     @asynccontextmanager
-    async def place(self, client: str) -> AsyncIterator[None]:
+    async def place(self, client: str, *, deadline: float) -> AsyncIterator[None]:
         """
         Hold a place among the federated queries that run at once.
 
         Raises:
             BusyError: None was free.
         """
-        await self.lane.acquire(client, timeout_s=self.settings.timeout_s)
+        await self.lane.acquire(client, timeout_s=deadline - time.monotonic())
         try:
             yield
         finally:

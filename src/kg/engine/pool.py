@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from kg.config import Settings
-from kg.engine.process import Snapshot, WorkerProcess, start_worker
+from kg.engine.loader import Loader, Snapshot, start_loader
+from kg.engine.process import WorkerProcess
 from kg.errors import BusyError, KGError
 
-QUEUE_SHARE = 4
+NO_PLACE = "no place was free before the deadline (setting KG_TIMEOUT_S)"
 RESTART_PAUSES_S = (0.0, 0.5, 2.0, 10.0)
 
 
@@ -22,10 +23,12 @@ class RetiredError(Exception):
 
 class Pool:
     """
-    The workers of one version: all alike, one query each, replaced when they die.
+    The workers of one version: all alike, forked from one loader, one query each, replaced when they die.
+
+    A loader that dies is replaced too, in the background; the workers that it forked go on.
 
     Args:
-        snapshot: What they load.
+        snapshot: What is loaded.
         size: How many there should be.
     """
 
@@ -35,7 +38,9 @@ class Pool:
         self.idle: deque[WorkerProcess] = deque()
         self.restarts = 0
         self.last_failure: str | None = None
+        self.loader: Loader | None = None
         self._is_retired = False
+        self._loading = asyncio.Lock()
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: set[asyncio.Task[None]] = set()
@@ -51,11 +56,11 @@ class Pool:
         return [*self.busy, *self.idle]
 
     async def start(self) -> None:
-        """Start one worker; raise if it does not load."""
-        self.idle.append(await start_worker(self.snapshot, self.settings))
+        """Load the snapshot and start one worker; raise if it does not load."""
+        await self._add()
 
     async def fill(self) -> None:
-        """Start the missing workers; raise if one does not load."""
+        """Start the missing workers; raise if one does not start."""
         missing = self.size - len(self.workers)
         await asyncio.gather(*(self._add() for _ in range(missing)))
 
@@ -86,6 +91,7 @@ class Pool:
     def give_back(self, worker: WorkerProcess) -> None:
         """Return a worker after its query: to the idle, or to its end if it is spent or the pool retired."""
         self.busy.discard(worker)
+        worker.restore()
         if self._is_retired or not worker.is_alive:
             self.discard(worker)
         else:
@@ -100,6 +106,7 @@ class Pool:
         if not self._is_retired:
             self.restarts += 1
             self._start_one()
+        self._close_loader_if_unused()
 
     async def retire(self) -> None:
         """Hand out no more workers; end the idle ones now, each busy one after its query."""
@@ -107,6 +114,7 @@ class Pool:
         await self._notify()
         idle, self.idle = list(self.idle), deque()
         await asyncio.gather(*(worker.close() for worker in idle))
+        self._close_loader_if_unused()
 
     async def close(self) -> None:
         """End every worker, busy or not, and wait until they are gone."""
@@ -119,9 +127,35 @@ class Pool:
             await asyncio.sleep(0.001)
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._close_loader_if_unused()
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _load(self) -> Loader:
+        """Return the loader; the first who misses it starts it."""
+        async with self._loading:
+            if self.loader is None or not self.loader.is_alive:
+                self.loader = await start_loader(self.snapshot, self.settings)
+                self._watch(self.loader)
+            return self.loader
+
+    def _watch(self, loader: Loader) -> None:
+        async def replace() -> None:
+            await loader.wait()
+            if not self._is_retired:
+                self.restarts += 1
+                self._start(self._retry(self._load))
+            await loader.close()  # which waits for the workers that it left behind
+
+        self._spawn(replace())
+
+    def _close_loader_if_unused(self) -> None:
+        if self._is_retired and not self.busy and self.loader is not None:
+            loader, self.loader = self.loader, None
+            self._spawn(loader.close())
 
     async def _add(self) -> None:
-        worker = await start_worker(self.snapshot, self.settings)
+        worker = await (await self._load()).fork()
         if self._is_retired:
             # in a task of its own, since this one may be cancelled while the process ends
             self._spawn(worker.close())
@@ -129,11 +163,11 @@ class Pool:
         self.idle.append(worker)
         await self._notify()
 
-    async def _replace(self) -> None:
+    async def _retry(self, work: Callable[[], Awaitable[Any]]) -> None:
         attempt = 0
         while not self._is_retired:
             try:
-                await self._add()
+                await work()
             except (KGError, OSError) as error:
                 self.last_failure = str(error)
                 attempt += 1
@@ -146,7 +180,10 @@ class Pool:
             self._changed.notify_all()
 
     def _start_one(self) -> None:
-        task = self._spawn(self._replace())
+        self._start(self._retry(self._add))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._spawn(work)
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
@@ -164,17 +201,27 @@ class Lane:
     Args:
         name: For messages.
         size: Queries that run at once.
-        queue_length: Queries that wait; one client may hold a quarter of these places.
+        queue_length: Queries that wait.
+        queue_per_client: Queries of one client that wait; the client `""` is nobody.
         retry_after_s: What to tell whom it sends away, in seconds.
-        per_client: Places that one client may hold, or `None` for all; the client `""` is nobody.
+        per_client: Places that one client may hold, or `None` for all.
     """
 
     def __init__(
-        self, name: str, size: int, *, queue_length: int, retry_after_s: int, per_client: int | None = None
+        self,
+        name: str,
+        size: int,
+        *,
+        queue_length: int,
+        queue_per_client: int,
+        retry_after_s: int,
+        per_client: int | None = None,
     ) -> None:
         self.name, self.size, self.queue_length = name, size, queue_length
+        self.queue_per_client = queue_per_client
         self.retry_after_s, self.per_client = retry_after_s, per_client
         self.running: list[str] = []
+        self.demand = asyncio.Event()
         self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
 
     @property
@@ -200,18 +247,19 @@ class Lane:
             self.running.append(client)
             return
         if len(self._waiting) >= self.queue_length:
-            raise self.busy_error(f"{self.queue_length} queries wait already")
-        share = max(1, self.queue_length // QUEUE_SHARE)
+            raise self.busy_error(f"{self.queue_length} queries wait already (setting KG_QUEUE_LENGTH)")
+        share = self.queue_per_client
         if client and sum(one == client for one, _ in self._waiting) >= share:
-            raise self.busy_error(f"{share} of your queries wait already")
+            raise self.busy_error(f"{share} of your queries wait already (setting KG_QUEUE_PER_CLIENT)")
         entry = (client, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
+        self.demand.set()
         try:
             await asyncio.wait_for(asyncio.shield(entry[1]), timeout_s)
         except BaseException as error:
             self._leave(entry)
             if isinstance(error, TimeoutError):
-                raise self.busy_error(f"no place was free for {timeout_s:g} s") from error
+                raise self.busy_error(NO_PLACE) from error
             raise
 
     def release(self, client: str) -> None:
@@ -222,7 +270,8 @@ class Lane:
     def busy_error(self, reason: str) -> BusyError:
         """Make the error for a query that is sent away."""
         return BusyError(
-            f"The {self.name} lane is full: {reason}. Try again in {self.retry_after_s} s.",
+            f"The {self.name} lane is full: {reason}. Your query did not run. "
+            f"Try again in {self.retry_after_s} s.",
             retry_after_s=self.retry_after_s,
             lane=self.name,
         )
@@ -247,3 +296,5 @@ class Lane:
             self._waiting.remove(entry)
             self.running.append(entry[0])
             entry[1].set_result(None)
+        if not self._waiting:
+            self.demand.clear()

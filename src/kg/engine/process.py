@@ -1,4 +1,4 @@
-"""The parent's end of one worker process: start it, ask it, end it."""
+"""The parent's end of one worker process: ask it, end it."""
 
 from __future__ import annotations
 
@@ -7,35 +7,14 @@ import contextlib
 import json
 import os
 import signal
-import sys
-from pathlib import Path
-from typing import Any, Protocol
+import socket
+from typing import Any
 
-from kg.config import Settings
 from kg.engine.worker import FRAME, frame
-from kg.errors import DataError, KGError, MissingPartError, Problem, UsageError
-from kg.names import Prefixes
 
-START_TIMEOUT_S = 600.0
 CLOSE_TIMEOUT_S = 1.0
-_WORKER_FILE = Path(__file__).with_name("worker.py")
-_BUFFER_BYTES = 1 << 20
-
-
-class Snapshot(Protocol):
-    """What the engine needs of one version of the dataset."""
-
-    @property
-    def version(self) -> str:
-        """The version's name."""
-
-    @property
-    def quads_path(self) -> Path:
-        """An N-Quads file: the named graphs and, graph-less, the default graph."""
-
-    @property
-    def prefixes(self) -> Prefixes:
-        """The prefixes that answers are written with."""
+LOW_PRIORITY = 19
+BUFFER_BYTES = 1 << 20
 
 
 class WorkerDiedError(Exception):
@@ -43,32 +22,120 @@ class WorkerDiedError(Exception):
     The process ended instead of answering.
 
     Args:
-        returncode: As `subprocess` gives it: negative for a signal.
+        returncode: As `subprocess` gives it: negative for a signal; `None` where nobody saw it.
         last_words: The end of what it wrote to standard error.
+        has_begun: It had read what it was asked.
     """
 
-    def __init__(self, returncode: int | None, last_words: str) -> None:
+    def __init__(self, returncode: int | None, last_words: str, *, has_begun: bool = True) -> None:
         super().__init__(returncode, last_words)
         self.returncode = returncode
         self.last_words = last_words
+        self.has_begun = has_begun
 
     @property
     def cause(self) -> str:
         """The cause in a few words: the signal's name, or the exit code."""
-        if self.returncode is not None and self.returncode < 0:
+        if self.returncode is None:
+            return "cause unknown"
+        if self.returncode < 0:
             return signal.Signals(-self.returncode).name
         return f"exit code {self.returncode}"
 
+    @property
+    def is_from_outside(self) -> bool:
+        """Say whether something else than the query may have ended it, so that it may be tried again."""
+        return self.returncode in (None, -signal.SIGKILL) and not self.last_words
+
+
+class Forked:
+    """
+    A process that another one forked for us: what `asyncio.subprocess.Process` is for a child of our own.
+
+    Args:
+        pid: Its number.
+    """
+
+    stdin: asyncio.StreamWriter
+    stdout: asyncio.StreamReader
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._ended = asyncio.Event()
+        self._errors = -1
+
+    async def attach(self, channel: socket.socket, errors: int) -> None:
+        """Take our ends of its channel and of its standard error."""
+        self._channel, self._errors = channel, errors
+        os.set_blocking(errors, False)
+        self.stdout, self.stdin = await asyncio.open_unix_connection(sock=channel, limit=BUFFER_BYTES)
+
+    @property
+    def is_ended(self) -> bool:
+        """Say whether its end has been seen."""
+        return self._ended.is_set()
+
+    def end(self, returncode: int | None) -> None:
+        """Note that it has ended."""
+        self.returncode = returncode
+        self._ended.set()
+
+    def is_closed(self) -> bool:
+        """Say whether its end of the channel is closed: so it is, as soon as it dies."""
+        if self.is_ended or self.stdout.at_eof():
+            return True
+        try:
+            return not self._channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def is_gone(self) -> bool:
+        """Say whether there is no such process: for one that nobody reports."""
+        with contextlib.suppress(ChildProcessError):  # ours if this is the process that inherits orphans
+            os.waitpid(self.pid, os.WNOHANG)
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    async def wait(self) -> int | None:
+        """Wait for its end and return its code."""
+        await self._ended.wait()
+        return self.returncode
+
+    def kill(self) -> None:
+        """End it at once."""
+        if not self.is_ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def last_words(self) -> str:
+        """Return the end of what it wrote to standard error."""
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self._errors, BUFFER_BYTES).decode(errors="replace")[-2_000:]
+        return ""
+
+    def detach(self) -> None:
+        """Close our ends."""
+        self.stdin.transport.abort()
+        if self._errors >= 0:
+            os.close(self._errors)
+            self._errors = -1
+
 
 class WorkerProcess:
-    """One worker: made by `start_worker`, asked one thing at a time."""
+    """One worker, forked by a loader, asked one thing at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Forked) -> None:
         self._process = process
         self.pid = process.pid
         self.memory_bytes = 0
-        self.quads = 0
         self.is_spent = False
+        self._priority: int | None = None
 
     async def ask(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """
@@ -78,7 +145,6 @@ class WorkerProcess:
             WorkerDiedError: The process ended first.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
         try:
             stdin.write(frame(message))
             await stdin.drain()
@@ -87,7 +153,8 @@ class WorkerProcess:
             body = await stdout.readexactly(body_bytes)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             self.is_spent = True
-            raise await self._died() from error
+            # a channel that closes on something unread is reset: the query is innocent
+            raise await self._died(has_begun=isinstance(error, asyncio.IncompleteReadError)) from error
         except BaseException:
             self.is_spent = True
             raise
@@ -98,107 +165,41 @@ class WorkerProcess:
     @property
     def is_alive(self) -> bool:
         """Say whether the process can be asked."""
-        return not self.is_spent and self._process.returncode is None
+        return not self.is_spent and not self._process.is_closed()
 
-    async def _died(self) -> WorkerDiedError:
-        stderr = self._process.stderr
-        assert stderr is not None
-        words = (await stderr.read()).decode(errors="replace")[-2_000:]
-        return WorkerDiedError(await self._process.wait(), words)
+    async def _died(self, *, has_begun: bool) -> WorkerDiedError:
+        returncode = await self._process.wait()
+        return WorkerDiedError(returncode, self._process.last_words(), has_begun=has_begun)
+
+    def lower(self) -> None:
+        """Let every other process go first."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            self._priority = os.getpriority(os.PRIO_PROCESS, self.pid)
+            os.setpriority(os.PRIO_PROCESS, self.pid, LOW_PRIORITY)
+
+    def restore(self) -> None:
+        """Undo `lower`; where the system does not allow that, the worker is spent."""
+        if self._priority is None:
+            return
+        try:
+            os.setpriority(os.PRIO_PROCESS, self.pid, self._priority)
+            self._priority = None
+        except (ProcessLookupError, PermissionError):
+            self.is_spent = True
 
     def kill(self) -> None:
         """End the process at once, whatever it does."""
         self.is_spent = True
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._process.kill()
 
     async def close(self) -> None:
-        """End the process, by closing its input, or by force after a second; leave no zombie."""
+        """End the process, by closing its channel, or by force after a second."""
         self.is_spent = True
-        stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
-        assert stdin is not None and stdout is not None and stderr is not None
-        stdin.close()
+        self._process.stdin.transport.abort()
         try:
             await asyncio.wait_for(self._process.wait(), CLOSE_TIMEOUT_S)
         except TimeoutError:
             self.kill()
-            await self._process.wait()
-        with contextlib.suppress(OSError):
-            await stdin.wait_closed()
-        for stream in (stdout, stderr):
-            while await stream.read(_BUFFER_BYTES):
-                pass
-
-
-async def start_worker(snapshot: Snapshot, settings: Settings) -> WorkerProcess:
-    """
-    Start one worker and wait until it has loaded the snapshot.
-
-    Raises:
-        MissingPartError: The snapshot's file is not there, or the process does not start.
-        DataError: The file is not N-Quads.
-        UsageError: The memory limit is too small for the dataset.
-    """
-    worker = await _spawn()
-    setup = {
-        "quads_path": str(snapshot.quads_path),
-        "parent": os.getpid(),
-        "prefixes": dict(snapshot.prefixes),
-        "max_memory_bytes": settings.max_memory_bytes,
-        "max_answer_bytes": settings.max_answer_bytes,
-    }
-    try:
-        header, _ = await asyncio.wait_for(worker.ask(setup), START_TIMEOUT_S)
-        if "ready" in header:
-            worker.quads = header["quads"]
-            return worker
-        raise _start_error(header, snapshot, settings)
-    except (WorkerDiedError, TimeoutError) as error:
-        worker.kill()
-        await worker.close()
-        raise MissingPartError(
-            f"A worker process did not start on {snapshot.quads_path}: {error}.", part="worker"
-        ) from error
-    except BaseException:
-        worker.kill()
-        await worker.close()
-        raise
-
-
-async def _spawn() -> WorkerProcess:
-    """Start the process; one that is cancelled while it starts is ended too."""
-    started = asyncio.create_task(
-        asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            str(_WORKER_FILE),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={"RUST_BACKTRACE": "0", "MALLOC_ARENA_MAX": "2"},
-            start_new_session=True,
-            limit=_BUFFER_BYTES,
-        )
-    )
-    try:
-        return WorkerProcess(await asyncio.shield(started))
-    except asyncio.CancelledError:
-        worker = WorkerProcess(await started)
-        worker.kill()
-        await worker.close()
-        raise
-
-
-def _start_error(header: dict[str, Any], snapshot: Snapshot, settings: Settings) -> KGError:
-    path = snapshot.quads_path
-    if header["error"] == "too_small":
-        needed = header["needed_bytes"]
-        return UsageError(
-            f"KG_MAX_MEMORY_BYTES={settings.max_memory_bytes} is too small for this dataset: "
-            f"expected {needed} or more.",
-            needed_bytes=needed,
-        )
-    if header["kind"] == "FileNotFoundError":
-        return MissingPartError(f"{path} is not there. Build it: kg build.", part=str(path))
-    message = f"the snapshot does not load: {header['message']}"
-    return DataError([Problem(message, path, header["line"], fix="kg build")])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), CLOSE_TIMEOUT_S)
+        self._process.detach()

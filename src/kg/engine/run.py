@@ -23,7 +23,7 @@ class Run:
         client: Who asks.
         take: Waits for a worker.
         keep: Runs something in the background.
-        wait_s: How long to wait for the place, in seconds.
+        until_s: When to give up waiting for place and worker, by the monotonic clock, in seconds.
     """
 
     def __init__(
@@ -31,11 +31,11 @@ class Run:
         lane: Lane,
         client: str,
         *,
-        take: Callable[[], Awaitable[tuple[WorkerProcess, Pool]]],
+        take: Callable[[float], Awaitable[tuple[WorkerProcess, Pool]]],
         keep: Callable[[Coroutine[Any, Any, None]], None],
-        wait_s: float,
+        until_s: float,
     ) -> None:
-        self._lane, self._client, self._wait_s = lane, client, wait_s
+        self._lane, self._client, self._until_s = lane, client, until_s
         self._take, self._keep = take, keep
         self._task: asyncio.Task[tuple[dict[str, Any], bytes]] | None = None
         self._started = 0.0
@@ -52,9 +52,9 @@ class Run:
         return (time.monotonic() if self._ended is None else self._ended) - self._started
 
     async def __aenter__(self) -> Run:
-        await self._lane.acquire(self._client, timeout_s=self._wait_s)
+        await self._lane.acquire(self._client, timeout_s=self._until_s - time.monotonic())
         try:
-            self._worker, self._pool = await self._take()
+            self._worker, self._pool = await self._take(self._until_s)
         except BaseException:
             self._lane.release(self._client)
             raise
@@ -65,11 +65,23 @@ class Run:
         self._started = time.monotonic()
         self._task = asyncio.create_task(self._worker.ask(job))
 
-    async def wait(self, until_s: float) -> bool:
-        """Wait until the query has run so many seconds; say whether it ended."""
+    async def wait(self, until_s: float, *, unless: asyncio.Event | None = None) -> bool:
+        """Wait until a time, by the monotonic clock, or until an event; say whether the query ended."""
         assert self._task is not None
-        done, _ = await asyncio.wait({self._task}, timeout=max(until_s - self.elapsed_s, 0))
-        return bool(done)
+        timeout_s = max(until_s - time.monotonic(), 0)
+        if unless is None:
+            await asyncio.wait({self._task}, timeout=timeout_s)
+            return self._task.done()
+        event = asyncio.create_task(unless.wait())
+        try:
+            await asyncio.wait({self._task, event}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            event.cancel()
+        return self._task.done()
+
+    def lower(self) -> None:
+        """Let every other query go first from now on."""
+        self._worker.lower()
 
     def move_to(self, lane: Lane) -> bool:
         """Move to another lane, worker and all; say whether it had a place."""

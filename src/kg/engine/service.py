@@ -15,17 +15,18 @@ from kg.config import Settings
 from kg.engine.cache import Answer, AnswerCache
 from kg.engine.formats import Format, choose_format
 from kg.engine.limits import Examined, examine
+from kg.engine.loader import Snapshot
 from kg.engine.outcome import death_error, reply_error, timeout_error
 from kg.engine.pool import Lane, Pool, RetiredError
-from kg.engine.process import Snapshot, WorkerDiedError, WorkerProcess
+from kg.engine.process import WorkerDiedError, WorkerProcess
 from kg.engine.run import Run
-from kg.errors import KGError, MissingPartError, QueryTimeoutError
+from kg.errors import BusyError, KGError, MissingPartError, QueryTimeoutError
 
 if TYPE_CHECKING:
     from kg.engine.federation import Federation
 
-SPARE_WORKERS = 1
-PATIENCE_S = 0.25
+SPARE_WORKERS = 2
+PATIENCE_S = 0.05
 KNOWN_SLOW = 1_000
 LARGE_QUERY = 8_000
 
@@ -41,7 +42,7 @@ class QueryRequest:
         default_graphs: IRIs; with `named_graphs` they replace FROM and FROM NAMED.
         named_graphs: IRIs.
         base: The IRI that relative ones are resolved against.
-        timeout_s: Seconds it may run; the setting bounds it.
+        timeout_s: Seconds to its answer, waiting included; the setting bounds it.
         client: Who asks, for the share of long queries; empty is nobody in particular.
     """
 
@@ -54,12 +55,26 @@ class QueryRequest:
     client: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a query must have its answer: by the monotonic clock, and from its arrival, both in seconds."""
+
+    at_s: float
+    timeout_s: float
+
+    @property
+    def is_past(self) -> bool:
+        """Say whether it is over."""
+        return time.monotonic() >= self.at_s
+
+
 class Engine:
     """
     A pool of worker processes behind two lanes and a cache.
 
-    A query starts in the quick lane. Past the quick deadline, or sooner when others wait, it moves to
-    the slow lane: with its worker if a place is free there, else it is ended and runs again when one is.
+    A query starts in the quick lane. Soon every other goes before it on the processor; past the quick
+    deadline, or as soon as others wait, it moves to the slow lane: with its worker if a place is free
+    there, else it is ended and runs again when one is.
     One engine belongs to one event loop.
     """
 
@@ -71,14 +86,16 @@ class Engine:
             "quick",
             settings.quick_workers,
             queue_length=settings.queue_length,
+            queue_per_client=settings.queue_per_client,
             retry_after_s=max(1, math.ceil(settings.quick_timeout_s)),
         )
         self.slow = Lane(
             "slow",
             settings.slow_workers,
             queue_length=settings.queue_length,
+            queue_per_client=settings.queue_per_client,
             retry_after_s=max(1, math.ceil(settings.timeout_s)),
-            per_client=1,
+            per_client=settings.slow_per_client,
         )
         self._pool: Pool | None = None
         self._retiring: list[Pool] = []
@@ -103,7 +120,11 @@ class Engine:
             MissingPartError: It is not there.
         """
         pool = self._new_pool(snapshot)
-        await pool.start()
+        try:
+            await pool.start()
+        except BaseException:
+            await pool.close()
+            raise
         self._pool = pool
         pool.fill_later()
 
@@ -147,10 +168,10 @@ class Engine:
             QueryError: The query is not fine (QuerySyntaxError, QueryTooDeepError, UpdateRefusedError).
             NotAcceptableError: The format cannot carry the answer.
             QueryTimeoutError: It passed its deadline.
-            QueryMemoryError: Its worker died.
+            QueryMemoryError: Its worker died: twice, if it was killed from outside.
             AnswerTooLargeError: The answer passed its bound.
             EndpointError: Another server, which it asks by SERVICE, failed.
-            BusyError: No place was free.
+            BusyError: No place was free; the query did not run.
         """
         started = time.monotonic()
         self.counts["queries"] += 1
@@ -166,7 +187,7 @@ class Engine:
             if cached is not None:
                 return replace(cached, cached=True, elapsed_s=time.monotonic() - started)
             run = self._run_federated if examined.is_federated else self._run
-            body, version = await run(request, examined, form)
+            body, version = await run(request, examined, form, started)
         except (KGError, asyncio.CancelledError) as error:
             self.counts[type(error).__name__] += 1
             raise
@@ -182,9 +203,12 @@ class Engine:
         """Say how things stand: version, workers, lanes, memory, cache, counts."""
         pool = self._pool
         workers = pool.workers if pool else []
+        loader = pool.loader if pool else None
+        loader_bytes = loader.memory_bytes if loader else 0
         return {
             "version": pool.version if pool else None,
-            "quads": workers[0].quads if workers else 0,
+            "quads": loader.quads if loader else 0,
+            "loader": {"pid": loader.pid if loader else None, "memory_bytes": loader_bytes},
             "workers": [
                 {"pid": one.pid, "busy": one in pool.busy, "memory_bytes": one.memory_bytes}
                 for one in workers
@@ -197,7 +221,7 @@ class Engine:
                 lane.name: {"size": lane.size, "running": len(lane.running), "waiting": lane.waiting}
                 for lane in (self.quick, self.slow)
             },
-            "memory_bytes": sum(one.memory_bytes for one in workers),
+            "memory_bytes": loader_bytes + sum(one.memory_bytes for one in workers),
             "cache": {
                 "entries": len(self.cache),
                 "used_bytes": self.cache.used_bytes,
@@ -208,12 +232,12 @@ class Engine:
             "counts": dict(self.counts),
         }
 
-    async def take(self) -> tuple[WorkerProcess, Pool]:
-        """Wait for a worker of the version that is served."""
+    async def take(self, until_s: float) -> tuple[WorkerProcess, Pool]:
+        """Wait for a worker of the version that is served, until a time by the monotonic clock."""
         while True:
             pool = self.pool
             try:
-                return await asyncio.wait_for(pool.take(), self.settings.timeout_s), pool
+                return await asyncio.wait_for(pool.take(), until_s - time.monotonic()), pool
             except RetiredError:
                 continue
             except TimeoutError as error:
@@ -232,15 +256,15 @@ class Engine:
         return Pool(snapshot, self.settings, size=size)
 
     async def _run_federated(
-        self, request: QueryRequest, examined: Examined, form: Format
+        self, request: QueryRequest, examined: Examined, form: Format, started: float
     ) -> tuple[bytes, str]:
         """Ask the other servers, then run the query with their rows in it; both over one version."""
         from kg.engine.federation import Federation  # loads an HTTP client, which few need
 
         self._federation = federation = self._federation or Federation(self.settings)
         timeout_s = min(request.timeout_s or self.settings.timeout_s, self.settings.timeout_s)
-        async with federation.place(request.client):
-            deadline = time.monotonic() + timeout_s
+        deadline = started + timeout_s
+        async with federation.place(request.client, deadline=deadline):
             for _ in range(2):
                 try:
                     rewritten, versions = await federation.rewrite(
@@ -254,40 +278,64 @@ class Engine:
                     return answer
         raise self.quick.busy_error("the data changed twice while the query ran")
 
-    async def _run(self, request: QueryRequest, examined: Examined, form: Format) -> tuple[bytes, str]:
+    async def _run(
+        self, request: QueryRequest, examined: Examined, form: Format, started: float | None = None
+    ) -> tuple[bytes, str]:
+        """Run a query that came at a time by the monotonic clock, or now."""
+        started = time.monotonic() if started is None else started
         timeout_s = min(request.timeout_s or self.settings.timeout_s, self.settings.timeout_s)
+        deadline = Deadline(started + timeout_s, timeout_s)
+        deaths = 0
+        while True:
+            try:
+                return await self._try(request, examined, form, deadline)
+            except WorkerDiedError as death:
+                deaths += death.has_begun
+                if deaths > 1 or not death.is_from_outside:
+                    raise death_error(death, self.settings) from death
+                self.counts["tried again"] += 1
+
+    async def _try(
+        self, request: QueryRequest, examined: Examined, form: Format, deadline: Deadline
+    ) -> tuple[bytes, str]:
         job = _job(request, examined, form)
         mark = hashlib.sha256(request.query.encode()).hexdigest()
-        left_s = timeout_s
-        if mark not in self._known_slow:
-            async with self._place(self.quick, request.client) as run:
-                if await self._run_quick(run, job, timeout_s):
+        is_new = mark not in self._known_slow
+        if is_new:
+            async with self._place(self.quick, request.client, deadline) as run:
+                if await self._run_quick(run, job, deadline):
                     return self._read(run, examined, form)
                 self._remember_slow(mark)
-                if run.elapsed_s >= timeout_s:
-                    raise timeout_error(timeout_s)
+                if deadline.is_past:
+                    raise timeout_error(deadline.timeout_s)
                 if run.move_to(self.slow):
-                    if await run.wait(timeout_s):
+                    if await run.wait(deadline.at_s):
                         return self._read(run, examined, form)
-                    raise timeout_error(timeout_s)
-            left_s = max(timeout_s - run.elapsed_s, 0.1)
-        async with self._place(self.slow, request.client) as run:
-            run.start(job)
-            if not await run.wait(left_s):
-                raise timeout_error(timeout_s)
-            if run.elapsed_s < self.settings.quick_timeout_s:
-                self._known_slow.pop(mark, None)
-            return self._read(run, examined, form)
+                    raise timeout_error(deadline.timeout_s)
+        try:
+            async with self._place(self.slow, request.client, deadline) as run:
+                run.start(job)
+                if not await run.wait(deadline.at_s):
+                    raise timeout_error(deadline.timeout_s)
+                if run.elapsed_s < self.settings.quick_timeout_s:
+                    self._known_slow.pop(mark, None)
+                return self._read(run, examined, form)
+        except BusyError as error:
+            if is_new and deadline.is_past:
+                raise timeout_error(deadline.timeout_s) from error
+            raise
 
-    async def _run_quick(self, run: Run, job: dict[str, Any], timeout_s: float) -> bool:
-        """Say whether the query ended in the quick lane; with others waiting it has less time."""
+    async def _run_quick(self, run: Run, job: dict[str, Any], deadline: Deadline) -> bool:
+        """Say whether the query ended in the quick lane; after its first moments who waits goes before it."""
         run.start(job)
-        deadline_s = min(timeout_s, self.settings.quick_timeout_s)
-        limit_s = min(deadline_s, PATIENCE_S)
-        while not await run.wait(limit_s):
-            if limit_s >= deadline_s or self.quick.waiting:
+        now_s = time.monotonic()
+        if await run.wait(min(deadline.at_s, now_s + PATIENCE_S)):
+            return True
+        run.lower()
+        until_s = min(deadline.at_s, now_s + self.settings.quick_timeout_s)
+        while not await run.wait(until_s, unless=self.quick.demand):
+            if self.quick.waiting or time.monotonic() >= until_s:
                 return False
-            limit_s = min(deadline_s, limit_s + PATIENCE_S / 5)
         return True
 
     def _remember_slow(self, mark: str) -> None:
@@ -296,15 +344,12 @@ class Engine:
         if len(self._known_slow) > KNOWN_SLOW:
             self._known_slow.popitem(last=False)
 
-    def _place(self, lane: Lane, client: str) -> Run:
-        return Run(lane, client, take=self.take, keep=self.keep, wait_s=self.settings.timeout_s)
+    def _place(self, lane: Lane, client: str, deadline: Deadline) -> Run:
+        return Run(lane, client, take=self.take, keep=self.keep, until_s=deadline.at_s)
 
     def _read(self, run: Run, examined: Examined, form: Format) -> tuple[bytes, str]:
         """Return the body and the version, or raise what went wrong in the worker."""
-        try:
-            header, body = run.result()
-        except WorkerDiedError as death:
-            raise death_error(death, self.settings) from death
+        header, body = run.result()
         if "ok" in header:
             return body, run.pool.version
         prefixes = run.pool.snapshot.prefixes

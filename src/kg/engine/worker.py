@@ -1,11 +1,11 @@
 """
-The worker process: this file run as a script (it imports nothing of ours), one store, one query at a time.
+A worker process: one store, one query at a time. It is forked from the loader (`zygote`).
 
-Frames come on standard input and go to standard output: the lengths of a JSON header and of a body, then
-both. The first frame sets the worker up; the worker then gives up what it does not need: network, new files,
-memory past its bound. When standard input closes, or its parent dies, it ends, in the middle of a query too.
+Frames come on its channel and go back on it: the lengths of a JSON header and of a body, then both. Before
+the first it gives up what it does not need: network and privileges are gone already, new files and memory
+past its bound go here. When the channel closes it ends, in the middle of a query too.
 
-Source: prctl(2), unshare(2), setrlimit(2).
+Source: setrlimit(2), proc(5) on smaps_rollup.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import os
 import queue
 import re
 import resource
-import signal
 import struct
 import sys
 import threading
@@ -26,8 +25,7 @@ from typing import Any, BinaryIO
 import pyoxigraph as ox
 
 FRAME = struct.Struct(">IQ")
-CLONE_NEWUSER, CLONE_NEWNET, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 0x10000000, 0x40000000, 1, 38
-MINIMUM_HEADROOM_BYTES = 200_000_000
+RECYCLE_SHARE = 4
 _ROWS = {
     "json": ox.QueryResultsFormat.JSON,
     "xml": ox.QueryResultsFormat.XML,
@@ -42,6 +40,7 @@ _GRAPHS = {
     "rdf": ox.RdfFormat.RDF_XML,
     "jsonld": ox.RdfFormat.JSON_LD,
 }
+_PRIVATE = re.compile(rb"Private_\w+:\s+(\d+) kB")
 _NOT_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 _NO_TRIPLE_TERMS = "JSON-LD does not support RDF 1.2"
 _ROOT = re.compile(rb"<rdf:RDF( [^>]*)?>")
@@ -186,46 +185,16 @@ def _tidy_namespaces(body: bytes) -> bytes:
 
 
 class Worker:
-    """One store, bounded; answers frames until there are no more."""
+    """One store, bounded; answers frames until there are no more. Made in the loader, run in a fork of it."""
 
-    def __init__(self, source: BinaryIO, target: BinaryIO) -> None:
-        self.source, self.target = source, target
+    def __init__(self, store: ox.Store, setup: dict[str, Any]) -> None:
+        self.store, self.setup = store, setup
         self.libc = ctypes.CDLL(None, use_errno=True)
-        self.jobs: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self.statm = self.rollup = -1
+        self.faulted_bytes = self.private_bytes = 0
 
-    def run(self) -> None:
-        """Set up, then answer until standard input closes."""
-        setup = read_frame(self.source)
-        if setup is None:
-            return
-        self.setup = setup[0]
-        self._leave_network()
-        try:
-            self.store = load(Path(self.setup["quads_path"]))
-        except (OSError, SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None)
-            self._send({"error": "load", "kind": type(error).__name__, "message": str(error), "line": line})
-            return
-        self._warm_up()
-        if self._bound():
-            self._send({"ready": True, "quads": len(self.store), "memory_bytes": self._memory()[1]})
-            threading.Thread(target=self._listen, daemon=True).start()
-            while (job := self.jobs.get()) is not None:
-                self._serve(job)
-
-    def _leave_network(self) -> None:
-        if sys.platform != "linux":
-            return
-        if self.libc.unshare(CLONE_NEWNET) != 0:
-            self.libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)
-        self.libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        self.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != self.setup["parent"]:
-            os._exit(0)
-
-    def _warm_up(self) -> None:
+    def warm_up(self) -> None:
         """Run each path once, so that nothing needs a file later."""
-        self.statm = os.open("/proc/self/statm", os.O_RDONLY) if sys.platform == "linux" else -1
         job: dict[str, Any] = {
             key: [] for key in ("default_graphs", "named_graphs", "from_default", "from_named")
         }
@@ -234,35 +203,35 @@ class Worker:
             self._answer({**job, "query": query, "prologue": "", "base": None, "format": name})
         self._answer({**job, "query": "?", "prologue": "", "base": None, "format": "json"})
 
-    def _bound(self) -> bool:
-        limit = self.setup["max_memory_bytes"]
-        self.start_bytes = self._memory()[0]
-        if self.start_bytes + MINIMUM_HEADROOM_BYTES > limit:
-            self._send({"error": "too_small", "needed_bytes": self.start_bytes + MINIMUM_HEADROOM_BYTES})
-            return False
-        wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_AS, limit)]
-        for kind, value in [*wanted, (resource.RLIMIT_NOFILE, 0)]:
-            hard = resource.getrlimit(kind)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (value, value))
-        return True
+    def run(self, source: BinaryIO, target: BinaryIO) -> None:
+        """Bound this process, then answer until the source closes."""
+        self.source, self.target = source, target
+        self.jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._bound()
+        threading.Thread(target=self._listen, daemon=True).start()
+        while True:
+            self._serve(self.jobs.get())
+
+    def _bound(self) -> None:
+        if sys.platform == "linux":
+            Path("/proc/self/oom_score_adj").write_text("1000")  # sooner this process than the service
+            self.statm = os.open("/proc/self/statm", os.O_RDONLY)
+            self.rollup = os.open("/proc/self/smaps_rollup", os.O_RDONLY)
+        self.start_bytes = self._size_bytes()
+        self.faulted_bytes = _faulted_bytes()
+        limit(resource.RLIMIT_AS, self.start_bytes + self.setup["max_memory_bytes"])
+        limit(resource.RLIMIT_NOFILE, 0)
 
     def _listen(self) -> None:
-        while (read := read_frame(self.source)) is not None:
-            self.jobs.put(read[0])
-        os._exit(0)
+        try:
+            while (read := read_frame(self.source)) is not None:
+                self.jobs.put(read[0])
+        finally:
+            os._exit(0)
 
     def _serve(self, job: dict[str, Any]) -> None:
         header, body = self._answer(job)
-        size, resident = self._memory()
-        is_grown = size - self.start_bytes > (self.setup["max_memory_bytes"] - self.start_bytes) // 4
-        if is_grown:
-            self._trim()
-            size, resident = self._memory()
-            is_grown = size - self.start_bytes > (self.setup["max_memory_bytes"] - self.start_bytes) // 4
-        self._send(
-            {**header, "memory_bytes": resident, "recycle": is_grown or header.get("error") == "memory"}, body
-        )
+        self._send({**header, **self._condition(header)}, body)
 
     def _answer(self, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         try:
@@ -285,17 +254,54 @@ class Worker:
         self.target.write(body)
         self.target.flush()
 
-    def _trim(self) -> None:
+    def _condition(self, header: dict[str, Any]) -> dict[str, Any]:
+        """Say how much memory is this worker's own, in bytes, and whether another should take its place."""
+        bound = self.setup["max_memory_bytes"] // RECYCLE_SHARE
+        if self._size_bytes() - self.start_bytes > bound:
+            self.trim()
+        own = self._own_bytes()
+        is_grown = max(own, self._size_bytes() - self.start_bytes) > bound
+        return {"memory_bytes": own, "recycle": is_grown or header.get("error") == "memory"}
+
+    def _own_bytes(self) -> int:
+        """
+        Return the memory that this process shares with no other, in bytes.
+
+        The kernel's own count walks all pages: it is asked for after enough page faults, whose count is free.
+        """
+        since = _faulted_bytes() - self.faulted_bytes
+        if self.rollup >= 0 and since > max(16_000_000, self.start_bytes // 16):
+            self.faulted_bytes, since = self.faulted_bytes + since, 0
+            self.private_bytes = sum(
+                int(number) * 1024 for number in _PRIVATE.findall(os.pread(self.rollup, 4096, 0))
+            )
+        return self.private_bytes + since
+
+    def trim(self) -> None:
+        """Give memory that is free back to the system."""
         if hasattr(self.libc, "malloc_trim"):
             self.libc.malloc_trim(0)
 
-    def _memory(self) -> tuple[int, int]:
-        """Return address space and resident memory, in bytes."""
-        if self.statm < 0:
-            return 0, 0
-        size, resident = os.pread(self.statm, 200, 0).split()[:2]
-        page = resource.getpagesize()
-        return int(size) * page, int(resident) * page
+    def _size_bytes(self) -> int:
+        return 0 if self.statm < 0 else int(os.pread(self.statm, 200, 0).split()[0]) * resource.getpagesize()
+
+    def resident_bytes(self) -> int:
+        """Return the memory that this process has now, in bytes; its peak where the system does not say."""
+        if sys.platform == "linux":
+            return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _faulted_bytes() -> int:
+    """Return how much memory this process has been given page by page since it was forked, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt * resource.getpagesize()
+
+
+def limit(kind: int, value: int) -> None:
+    """Bound a resource of this process for good."""
+    hard = resource.getrlimit(kind)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
 
 
 def load(path: Path) -> ox.Store:
@@ -304,9 +310,3 @@ def load(path: Path) -> ox.Store:
     with path.open("rb") as stream:
         store.bulk_load(stream, ox.RdfFormat.N_QUADS)
     return store
-
-
-if __name__ == "__main__":
-    with os.fdopen(os.dup(1), "wb") as target:
-        os.dup2(2, 1)
-        Worker(sys.stdin.buffer, target).run()
