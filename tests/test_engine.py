@@ -67,6 +67,7 @@ SETTINGS = Settings(
     quick_timeout_s=0.4,
     timeout_s=1.5,
     queue_length=8,
+    queue_per_client=2,
     max_answer_bytes=400_000,
 )
 
@@ -117,11 +118,11 @@ def with_engine(snapshot: Tiny, work: Callable[[Engine], Awaitable[T]], settings
         engine = Engine(settings)
         await engine.start(snapshot)
         await all_ready(engine)
-        pids = [one["pid"] for one in engine.status()["workers"]]
+        pids = pids_of(engine)
         try:
             return await work(engine)
         finally:
-            pids += [one["pid"] for one in engine.status()["workers"]]
+            pids += pids_of(engine)
             await engine.close()
             assert not [pid for pid in pids if is_running(pid)]
 
@@ -138,6 +139,12 @@ async def all_ready(engine: Engine) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError(f"not ready: {engine.status()}")
+
+
+def pids_of(engine: Engine) -> list[int]:
+    """Return the processes of an engine: its loader first, then its workers."""
+    status = engine.status()
+    return [status["loader"]["pid"], *(one["pid"] for one in status["workers"])]
 
 
 def is_running(pid: int) -> bool:
@@ -353,6 +360,32 @@ class TestBounds:
         # One slow place: the second runs after the first.
         assert elapsed_s < 2 * (SETTINGS.timeout_s + 1)
 
+    def test_deadline_when_eight_run_away_at_once(self, snapshot: Tiny) -> None:
+        """Waiting counts: each has its error within a second of the deadline, one that never ran as busy."""
+        settings = replace(SETTINGS, queue_length=64, queue_per_client=64)
+
+        async def ended(engine: Engine, number: int) -> tuple[KGError, float]:
+            started = time.monotonic()
+            with pytest.raises((QueryTimeoutError, BusyError)) as caught:
+                await engine.query(QueryRequest(RUNAWAY + " " * number, client="one"))
+            return caught.value, time.monotonic() - started
+
+        async def work(engine: Engine) -> list[list[tuple[KGError, float]]]:
+            rounds = []
+            for _ in range(2):  # in the second they are known as slow: they only wait
+                rounds.append(list(await asyncio.gather(*(ended(engine, n) for n in range(8)))))
+                await all_ready(engine)
+            return rounds
+
+        first, second = with_engine(snapshot, work, settings)
+        for error, elapsed_s in [*first, *second]:
+            assert SETTINGS.timeout_s <= elapsed_s < SETTINGS.timeout_s + 1
+            assert "KG_TIMEOUT_S" in error.message
+        assert {type(error) for error, _ in first} == {QueryTimeoutError}
+        busy = [error for error, _ in second if isinstance(error, BusyError)]
+        assert len(busy) == 7 and all("did not run" in one.message for one in busy)
+        assert all(one.fields["retry_after_s"] >= 1 for one in busy)
+
     def test_deadline_when_the_request_sets_it(self, snapshot: Tiny) -> None:
         """A request may ask for less time than the setting, not for more."""
 
@@ -418,37 +451,104 @@ class TestBounds:
         assert with_engine(snapshot, work)["restarts"] == 0
 
     def test_worker_when_killed_in_a_query(self, snapshot: Tiny) -> None:
-        """A worker that is killed gives its client an error, and is replaced."""
+        """A query whose worker is killed from outside runs once more, and no third time."""
 
-        async def work(engine: Engine) -> tuple[set[int], set[int]]:
-            before = {one["pid"] for one in engine.status()["workers"]}
+        async def work(engine: Engine) -> tuple[set[int], set[int], int]:
+            before = set(pids_of(engine))
             task = asyncio.create_task(engine.query(QueryRequest(RUNAWAY)))
-            await asyncio.sleep(0.1)
-            (busy,) = [one["pid"] for one in engine.status()["workers"] if one["busy"]]
-            os.kill(busy, signal.SIGKILL)
+            killed: set[int] = set()
+            while len(killed) < 2:
+                await asyncio.sleep(0.1)
+                (busy,) = [one["pid"] for one in engine.status()["workers"] if one["busy"]]
+                os.kill(busy, signal.SIGKILL)
+                killed.add(busy)
             with pytest.raises(QueryMemoryError, match="SIGKILL"):
                 await task
             assert values(await engine.query(QueryRequest(LIGHT))) == [("0",)]
             await all_ready(engine)
-            return before - {busy}, {one["pid"] for one in engine.status()["workers"]}
+            return before - killed, set(pids_of(engine)), engine.status()["counts"]["tried again"]
 
-        left, after = with_engine(snapshot, work)
-        assert left < after and len(after) == 4
+        left, after, again = with_engine(snapshot, work)
+        assert left < after and len(after) == 6 and again == 1
 
-    def test_worker_when_killed_while_idle(self, snapshot: Tiny) -> None:
-        """All idle workers die: the next query is answered or gets an error, the one after is answered."""
+    def test_answer_when_its_first_worker_is_killed(self, snapshot: Tiny) -> None:
+        """The second run of a query gives its answer."""
+        settings = replace(SETTINGS, quick_timeout_s=20.0, timeout_s=20.0)
+        query = "SELECT (COUNT(*) AS ?n) WHERE { ?a ?b ?c . ?d ?e ?f . ?g <http://example.org/in> ?h }"
 
-        async def work(engine: Engine) -> Answer:
-            for one in engine.status()["workers"]:
-                os.kill(one["pid"], signal.SIGKILL)
-            for number in range(20):
-                try:
-                    return await engine.query(QueryRequest(LIGHT + f" # {number}"))
-                except QueryMemoryError:
-                    continue
-            raise AssertionError("never answered")
+        async def work(engine: Engine) -> tuple[Answer, int]:
+            task = asyncio.create_task(engine.query(QueryRequest(query)))
+            while not (busy := [one["pid"] for one in engine.status()["workers"] if one["busy"]]):
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
+            os.kill(busy[0], signal.SIGKILL)
+            return await task, engine.status()["counts"]["tried again"]
 
-        assert values(with_engine(snapshot, work)) == [("0",)]
+        answer, again = with_engine(snapshot, work, settings)
+        assert int(values(answer)[0][0]) > 80_000 and again == 1
+
+    def test_query_when_it_kills_its_worker(self, snapshot: Tiny) -> None:
+        """A worker that falls by its query is not followed by a second one."""
+
+        async def work(engine: Engine) -> dict[str, Any]:
+            task = asyncio.create_task(engine.query(QueryRequest(RUNAWAY)))
+            await asyncio.sleep(0.1)
+            (busy,) = [one["pid"] for one in engine.status()["workers"] if one["busy"]]
+            os.kill(busy, signal.SIGSEGV)
+            with pytest.raises(QueryMemoryError, match="SIGSEGV"):
+                await task
+            return engine.status()
+
+        assert "tried again" not in with_engine(snapshot, work)["counts"]
+
+    def test_workers_when_killed_while_idle(self, snapshot: Tiny) -> None:
+        """All idle workers die: the next query is answered."""
+
+        async def work(engine: Engine) -> list[Answer]:
+            answers = []
+            for number in range(3):
+                for pid in pids_of(engine)[1:]:
+                    os.kill(pid, signal.SIGKILL)
+                answers.append(await engine.query(QueryRequest(f"{LIGHT} # {number}")))
+                await all_ready(engine)
+            return answers
+
+        assert [values(one) for one in with_engine(snapshot, work)] == [[("0",)]] * 3
+
+    def test_workers_when_the_loader_is_killed(self, snapshot: Tiny) -> None:
+        """The workers that are there go on, queries that run too; another loader comes by itself."""
+        settings = replace(SETTINGS, timeout_s=5.0, quick_timeout_s=0.1)
+
+        async def work(engine: Engine) -> None:
+            before = pids_of(engine)
+            slow = asyncio.create_task(engine.query(QueryRequest(RUNAWAY)))
+            await asyncio.sleep(0.1)
+            os.kill(before[0], signal.SIGKILL)
+            assert values(await engine.query(QueryRequest(LIGHT))) == [("0",)]
+            while (after := pids_of(engine))[0] == before[0]:
+                assert values(await engine.query(QueryRequest(LIGHT))) == [("0",)]
+                await asyncio.sleep(0.01)
+            assert set(after[1:]) == set(before[1:]) and not slow.done()
+            os.kill(before[-1], signal.SIGKILL)
+            with pytest.raises(QueryTimeoutError):
+                await slow
+            await all_ready(engine)
+            assert len(pids_of(engine)) == len(before)
+
+        with_engine(snapshot, work, settings)
+
+    def test_memory_when_workers_share_it(self, snapshot: Tiny) -> None:
+        """What the processes share is counted once."""
+        with snapshot.quads_path.open("a", encoding="utf-8") as stream:
+            stream.writelines(f"<{EX}id/{n}> <{EX}order> <{EX}more/{n}> .\n" for n in range(100_000))
+
+        async def work(engine: Engine) -> dict[str, Any]:
+            await asyncio.gather(*(engine.query(QueryRequest(f"{LIGHT} # {n}")) for n in range(10)))
+            return engine.status()
+
+        status = with_engine(snapshot, work)
+        loader_bytes = status["loader"]["memory_bytes"]
+        assert loader_bytes < status["memory_bytes"] < 2 * loader_bytes
 
 
 class SlowToEnd:
@@ -475,14 +575,22 @@ def test_worker_when_it_is_ready_after_its_pool_retired(
     async def work() -> bool:
         late, ready = SlowToEnd(), asyncio.Event()
 
-        async def start(*_: Any) -> SlowToEnd:
-            await ready.wait()
-            return late
+        class SlowToFork(SlowToEnd):
+            async def fork(self) -> SlowToEnd:
+                await ready.wait()
+                return late
 
-        monkeypatch.setattr(pool_module, "start_worker", start)
+            async def wait(self) -> None:
+                while not self.is_ended:
+                    await asyncio.sleep(0.01)
+
+        async def start(*_: Any) -> SlowToFork:
+            return SlowToFork()
+
+        monkeypatch.setattr(pool_module, "start_loader", start)
         pool = pool_module.Pool(snapshot, SETTINGS, size=1)
         pool.fill_later()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
         await pool.retire()
         ready.set()
         await asyncio.sleep(0.01)
@@ -504,7 +612,7 @@ class TestQueue:
                 asyncio.create_task(engine.query(QueryRequest(RUNAWAY + " " * number, client=str(number))))
                 for number in range(2)
             ]
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0)
             with pytest.raises(BusyError) as caught:
                 await engine.query(QueryRequest(LIGHT))
             assert caught.value.fields["retry_after_s"] >= 1
@@ -516,7 +624,7 @@ class TestQueue:
         with_engine(snapshot, work, settings)
 
     def test_queue_when_one_client_floods_it(self, snapshot: Tiny) -> None:
-        """One client holds a quarter of the queue at most; another is let in after that."""
+        """One client holds its share of the queue at most; another is let in after that."""
 
         async def work(engine: Engine) -> list[Any]:
             asked = [
@@ -644,7 +752,7 @@ class TestIsolation:
         job.update(default_graphs=(), named_graphs=(), from_default=(), from_named=())
 
         async def work(engine: Engine) -> dict[str, Any]:
-            worker, pool = await engine.take()
+            worker, pool = await engine.take(time.monotonic() + 5)
             header, _ = await worker.ask(job)
             pool.give_back(worker)
             return header
@@ -669,8 +777,25 @@ class TestIsolation:
             "0",
             "0",
         )
-        assert bounds["Max address space"] == str(SETTINGS.max_memory_bytes)
+        assert 0 < int(bounds["Max address space"]) - SETTINGS.max_memory_bytes < 1_000_000_000
         assert "PATH" not in environment
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="descriptors are read from /proc (Linux)")
+    def test_worker_when_others_are_beside_it(self, snapshot: Tiny) -> None:
+        """A worker holds its channel, its standard error, counts of its own memory: nothing of others."""
+
+        async def work(engine: Engine) -> list[list[str]]:
+            await asyncio.gather(*(engine.query(QueryRequest(f"{LIGHT} # {n}")) for n in range(10)))
+            return [
+                [str(one.readlink()) for one in sorted(Path(f"/proc/{pid}/fd").iterdir())]
+                for pid in pids_of(engine)[1:]
+            ]
+
+        workers = with_engine(snapshot, work)
+        for channel, output, errors, *others in workers:
+            assert channel.startswith("socket:") and output == errors and errors.startswith("pipe:")
+            assert {Path(one).name for one in others} == {"statm", "smaps_rollup"}
+        assert len({one[0] for one in workers}) == len({one[2] for one in workers}) == len(workers) == 5
 
 
 class TestVersions:
@@ -747,7 +872,7 @@ class TestVersions:
             asyncio.run(Engine(SETTINGS).query(QueryRequest(LIGHT)))
 
     def test_workers_when_the_parent_dies(self, snapshot: Tiny) -> None:
-        """Workers end with their parent, in the middle of a query too."""
+        """Workers and their loader end with the service, in the middle of a query too."""
         code = PARENT.format(path=str(snapshot.quads_path), query=RUNAWAY)
         with subprocess.Popen(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment()
@@ -759,7 +884,7 @@ class TestVersions:
             if not any(_is_alive(pid) for pid in pids):
                 break
             time.sleep(0.01)
-        assert len(pids) == 4 and not any(_is_alive(pid) for pid in pids)
+        assert len(pids) == 6 and not any(_is_alive(pid) for pid in pids)
 
 
 PARENT = """
@@ -773,11 +898,12 @@ from kg.names import Prefixes
 async def whole():
     engine = Engine(Settings(quick_workers=2, slow_workers=1, quick_timeout_s=60.0, timeout_s=60.0))
     await engine.start(SimpleNamespace(version="1", quads_path=Path("{path}"), prefixes=Prefixes({{}})))
-    while len(engine.status()["workers"]) < 4:
+    while len(engine.status()["workers"]) < 5:
         await asyncio.sleep(0.01)
     task = asyncio.create_task(engine.query(QueryRequest("{query}")))
     await asyncio.sleep(0.1)
-    print(*(one["pid"] for one in engine.status()["workers"]), flush=True)
+    status = engine.status()
+    print(status["loader"]["pid"], *(one["pid"] for one in status["workers"]), flush=True)
     await task
 
 asyncio.run(whole())
@@ -897,7 +1023,7 @@ class TestLane:
         """Who has fewer queries running goes before who came earlier; equals go by arrival."""
 
         async def whole() -> list[str]:
-            lane = Lane("quick", 2, queue_length=8, retry_after_s=1)
+            lane = Lane("quick", 2, queue_length=8, queue_per_client=8, retry_after_s=1)
             order: list[str] = []
 
             async def wait(client: str, name: str) -> None:

@@ -329,10 +329,10 @@ class Engine:
         """Say whether the query ended in the quick lane; after its first moments who waits goes before it."""
         run.start(job)
         now_s = time.monotonic()
-        if await run.wait(min(deadline.at_s, now_s + PATIENCE_S)):
+        until_s = min(deadline.at_s, now_s + self.settings.quick_timeout_s)
+        if await run.wait(min(until_s, now_s + PATIENCE_S)):
             return True
         run.lower()
-        until_s = min(deadline.at_s, now_s + self.settings.quick_timeout_s)
         while not await run.wait(until_s, unless=self.quick.demand):
             if self.quick.waiting or time.monotonic() >= until_s:
                 return False
