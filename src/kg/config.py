@@ -41,7 +41,7 @@ class Settings:
     queue_length: int = _setting(64, "queries that may wait in each lane before 503")
     queue_per_client: int = _setting(16, "queries of one client that may wait in each lane before 503")
     max_memory_bytes: int = _setting(
-        1_000_000_000, "memory that one query may take beyond the dataset, in bytes"
+        1_000_000_000, "memory that one query may take beside the dataset, in bytes"
     )
     max_query_bytes: int = _setting(256_000, "length of a query, in bytes")
     max_query_depth: int = _setting(100, "nesting of a query, in levels")

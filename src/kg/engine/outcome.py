@@ -23,7 +23,7 @@ from kg.errors import (
 def timeout_error(timeout_s: float) -> QueryTimeoutError:
     """Make the error for a query that was ended at its deadline."""
     return QueryTimeoutError(
-        f"The query was ended after {timeout_s:g} s, its deadline (setting KG_TIMEOUT_S). "
+        f"The query was ended {timeout_s:g} s after it came, at its deadline (setting KG_TIMEOUT_S). "
         "Narrow it: bind a variable, add a pattern that joins its parts, or add LIMIT.",
         timeout_s=timeout_s,
     )
@@ -33,7 +33,10 @@ def death_error(death: WorkerDiedError, settings: Settings) -> QueryMemoryError:
     """Make the error for a query whose worker died."""
     limit = settings.max_memory_bytes
     if "memory allocation" in death.last_words:
-        reason = f"The query was ended at {limit:,} bytes of memory (setting KG_MAX_MEMORY_BYTES)"
+        reason = (
+            f"The query was ended at {limit:,} bytes of memory beside the dataset "
+            "(setting KG_MAX_MEMORY_BYTES)"
+        )
     else:
         reason = f"The query's worker process died ({death.cause}): most often the query is too large"
     return QueryMemoryError(
