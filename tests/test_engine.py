@@ -656,6 +656,48 @@ class TestQueue:
 
         assert with_engine(snapshot, work, settings) == ["greedy", "other"]
 
+    def test_share_when_the_setting_is_larger(self, snapshot: Tiny) -> None:
+        """One client has as many long queries at a time as the setting says."""
+        settings = replace(SETTINGS, slow_workers=2, slow_per_client=2, quick_timeout_s=0.1, timeout_s=3.0)
+
+        async def work(engine: Engine) -> list[str]:
+            tasks = [
+                asyncio.create_task(engine.query(QueryRequest(RUNAWAY + " " * number, client="greedy")))
+                for number in range(3)
+            ]
+            await asyncio.sleep(1)
+            running = list(engine.slow.running)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            return running
+
+        assert with_engine(snapshot, work, settings) == ["greedy", "greedy"]
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="an engine elsewhere may share priorities")
+    def test_priority_when_a_query_is_long(self, snapshot: Tiny) -> None:
+        """A long query yields the processor to every other; no worker that is idle again does."""
+        pattern = "?a ?b ?c . ?d ?e ?f . ?g ex:says ?h . ?i ex:in ?j"
+        query = f"PREFIX ex: <{EX}> SELECT (COUNT(*) AS ?n) {{ {pattern} }}"
+        settings = replace(SETTINGS, quick_timeout_s=20.0, timeout_s=20.0)
+
+        async def work(engine: Engine) -> tuple[list[int], list[int]]:
+            task = asyncio.create_task(engine.query(QueryRequest(query)))
+            seen = []
+            while not task.done():
+                seen += [priority(one["pid"]) for one in engine.status()["workers"] if one["busy"]]
+                await asyncio.sleep(0.005)
+            await task
+            await all_ready(engine)
+            return seen, [priority(pid) for pid in pids_of(engine)]
+
+        def priority(pid: int) -> int:
+            return os.getpriority(os.PRIO_PROCESS, pid)
+
+        own = priority(0)
+        seen, after = with_engine(snapshot, work, settings)
+        assert set(seen) == {own, 19} and set(after) == {own}
+
     def test_cancellation_when_the_client_leaves(self, snapshot: Tiny) -> None:
         """A cancelled query frees its place and its worker soon."""
 

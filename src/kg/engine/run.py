@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +13,19 @@ from kg.engine.pool import Lane, Pool
 from kg.engine.process import WorkerProcess
 
 GRACE_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a query must have its answer: by the monotonic clock, and from its arrival, both in seconds."""
+
+    at_s: float
+    timeout_s: float
+
+    @property
+    def is_past(self) -> bool:
+        """Say whether it is over."""
+        return time.monotonic() >= self.at_s
 
 
 class Run:
@@ -23,7 +37,7 @@ class Run:
         client: Who asks.
         take: Waits for a worker.
         keep: Runs something in the background.
-        until_s: When to give up waiting for place and worker, by the monotonic clock, in seconds.
+        deadline: When to give up waiting for place and worker.
     """
 
     def __init__(
@@ -33,9 +47,9 @@ class Run:
         *,
         take: Callable[[float], Awaitable[tuple[WorkerProcess, Pool]]],
         keep: Callable[[Coroutine[Any, Any, None]], None],
-        until_s: float,
+        deadline: Deadline,
     ) -> None:
-        self._lane, self._client, self._until_s = lane, client, until_s
+        self._lane, self._client, self._until_s = lane, client, deadline.at_s
         self._take, self._keep = take, keep
         self._task: asyncio.Task[tuple[dict[str, Any], bytes]] | None = None
         self._started = 0.0

@@ -19,14 +19,14 @@ from kg.engine.loader import Snapshot
 from kg.engine.outcome import death_error, reply_error, timeout_error
 from kg.engine.pool import Lane, Pool, RetiredError
 from kg.engine.process import WorkerDiedError, WorkerProcess
-from kg.engine.run import Run
+from kg.engine.run import Deadline, Run
 from kg.errors import BusyError, KGError, MissingPartError, QueryTimeoutError
 
 if TYPE_CHECKING:
     from kg.engine.federation import Federation
 
 SPARE_WORKERS = 2
-PATIENCE_S = 0.05
+LIGHT_S, PATIENCE_S = 0.05, 0.15
 KNOWN_SLOW = 1_000
 LARGE_QUERY = 8_000
 
@@ -55,26 +55,13 @@ class QueryRequest:
     client: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """When a query must have its answer: by the monotonic clock, and from its arrival, both in seconds."""
-
-    at_s: float
-    timeout_s: float
-
-    @property
-    def is_past(self) -> bool:
-        """Say whether it is over."""
-        return time.monotonic() >= self.at_s
-
-
 class Engine:
     """
     A pool of worker processes behind two lanes and a cache.
 
-    A query starts in the quick lane. Soon every other goes before it on the processor; past the quick
-    deadline, or as soon as others wait, it moves to the slow lane: with its worker if a place is free
-    there, else it is ended and runs again when one is.
+    A query starts in the quick lane. After 50 ms every other process goes before it on the processor, and
+    it moves to the slow lane, worker and all, if others wait and a place is free there. If none is it has
+    its quick deadline, or 150 ms when others wait; then it is ended and runs again when there is a place.
     One engine belongs to one event loop.
     """
 
@@ -303,20 +290,17 @@ class Engine:
         is_new = mark not in self._known_slow
         if is_new:
             async with self._place(self.quick, request.client, deadline) as run:
-                if await self._run_quick(run, job, deadline):
+                if await self._run_quick(run, job, mark, deadline):
                     return self._read(run, examined, form)
                 self._remember_slow(mark)
                 if deadline.is_past:
                     raise timeout_error(deadline.timeout_s)
-                if run.move_to(self.slow):
-                    if await run.wait(deadline.at_s):
-                        return self._read(run, examined, form)
-                    raise timeout_error(deadline.timeout_s)
+                if run.move_to(self.slow) and await self._end_slowly(run, mark, deadline):
+                    return self._read(run, examined, form)
         try:
             async with self._place(self.slow, request.client, deadline) as run:
                 run.start(job)
-                if not await run.wait(deadline.at_s):
-                    raise timeout_error(deadline.timeout_s)
+                await self._end_slowly(run, mark, deadline)
                 if run.elapsed_s < self.settings.quick_timeout_s:
                     self._known_slow.pop(mark, None)
                 return self._read(run, examined, form)
@@ -325,27 +309,39 @@ class Engine:
                 raise timeout_error(deadline.timeout_s) from error
             raise
 
-    async def _run_quick(self, run: Run, job: dict[str, Any], deadline: Deadline) -> bool:
-        """Say whether the query ended in the quick lane; after its first moments who waits goes before it."""
+    async def _run_quick(self, run: Run, job: dict[str, Any], mark: str, deadline: Deadline) -> bool:
+        """Say whether the query ended before it had to leave its place in the quick lane."""
         run.start(job)
         now_s = time.monotonic()
         until_s = min(deadline.at_s, now_s + self.settings.quick_timeout_s)
-        if await run.wait(min(until_s, now_s + PATIENCE_S)):
+        patience_s = min(until_s, now_s + PATIENCE_S)
+        if await run.wait(min(until_s, now_s + LIGHT_S)):
             return True
         run.lower()
         while not await run.wait(until_s, unless=self.quick.demand):
-            if self.quick.waiting or time.monotonic() >= until_s:
+            if time.monotonic() >= patience_s and (self.quick.waiting or time.monotonic() >= until_s):
                 return False
+            if self.quick.waiting and run.move_to(self.slow):
+                return await self._end_slowly(run, mark, deadline)
+            if await run.wait(patience_s):
+                return True
+        return True
+
+    async def _end_slowly(self, run: Run, mark: str, deadline: Deadline) -> bool:
+        """Let a query that has moved to the slow lane run to its end, or end it at its deadline."""
+        if not await run.wait(deadline.at_s):
+            self._remember_slow(mark)
+            raise timeout_error(deadline.timeout_s)
         return True
 
     def _remember_slow(self, mark: str) -> None:
-        self.counts["slow"] += 1
+        self.counts["slow"] += mark not in self._known_slow
         self._known_slow[mark] = None
         if len(self._known_slow) > KNOWN_SLOW:
             self._known_slow.popitem(last=False)
 
     def _place(self, lane: Lane, client: str, deadline: Deadline) -> Run:
-        return Run(lane, client, take=self.take, keep=self.keep, until_s=deadline.at_s)
+        return Run(lane, client, take=self.take, keep=self.keep, deadline=deadline)
 
     def _read(self, run: Run, examined: Examined, form: Format) -> tuple[bytes, str]:
         """Return the body and the version, or raise what went wrong in the worker."""

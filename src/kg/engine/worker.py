@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 import pyoxigraph as ox
 
 FRAME = struct.Struct(">IQ")
-RECYCLE_SHARE = 4
+OWN_SHARE, LEFT_OVER_SHARE = 2, 4
 _ROWS = {
     "json": ox.QueryResultsFormat.JSON,
     "xml": ox.QueryResultsFormat.XML,
@@ -256,11 +256,12 @@ class Worker:
 
     def _condition(self, header: dict[str, Any]) -> dict[str, Any]:
         """Say how much memory is this worker's own, in bytes, and whether another should take its place."""
-        bound = self.setup["max_memory_bytes"] // RECYCLE_SHARE
-        if self._size_bytes() - self.start_bytes > bound:
+        limit_bytes = self.setup["max_memory_bytes"]
+        if self._size_bytes() - self.start_bytes > limit_bytes // LEFT_OVER_SHARE:
             self.trim()
         own = self._own_bytes()
-        is_grown = max(own, self._size_bytes() - self.start_bytes) > bound
+        left_over = self._size_bytes() - self.start_bytes
+        is_grown = own > limit_bytes // OWN_SHARE or left_over > limit_bytes // LEFT_OVER_SHARE
         return {"memory_bytes": own, "recycle": is_grown or header.get("error") == "memory"}
 
     def _own_bytes(self) -> int:
