@@ -29,6 +29,7 @@ from kg.engine import FORMATS, Answer, Engine, QueryRequest, formats_for, run_qu
 from kg.engine import pool as pool_module
 from kg.engine.cache import AnswerCache
 from kg.engine.pool import Lane
+from kg.engine.process import LOW_PRIORITY
 from kg.errors import (
     AnswerTooLargeError,
     BusyError,
@@ -696,7 +697,7 @@ class TestQueue:
 
         own = priority(0)
         seen, after = with_engine(snapshot, work, settings)
-        assert set(seen) == {own, 19} and set(after) == {own}
+        assert set(seen) == {own, LOW_PRIORITY} and set(after) == {own}
 
     def test_cancellation_when_the_client_leaves(self, snapshot: Tiny) -> None:
         """A cancelled query frees its place and its worker soon."""

@@ -55,6 +55,11 @@ class Pool:
         """All workers that are ready or at work."""
         return [*self.busy, *self.idle]
 
+    @property
+    def is_ended(self) -> bool:
+        """Say whether it has no process left."""
+        return self._is_retired and not (self.busy or self._tasks)
+
     async def start(self) -> None:
         """Load the snapshot and start one worker; raise if it does not load."""
         await self._add()

@@ -13,7 +13,7 @@ from typing import Any
 from kg.engine.worker import FRAME, frame
 
 CLOSE_TIMEOUT_S = 1.0
-LOW_PRIORITY = 19
+LOW_PRIORITY = 10
 BUFFER_BYTES = 1 << 20
 
 
@@ -172,7 +172,7 @@ class WorkerProcess:
         return WorkerDiedError(returncode, self._process.last_words(), has_begun=has_begun)
 
     def lower(self) -> None:
-        """Let every other process go first."""
+        """Let other processes go first."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             self._priority = os.getpriority(os.PRIO_PROCESS, self.pid)
             os.setpriority(os.PRIO_PROCESS, self.pid, LOW_PRIORITY)

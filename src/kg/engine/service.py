@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kg.engine.federation import Federation
 
 SPARE_WORKERS = 2
-LIGHT_S, PATIENCE_S = 0.05, 0.15
+LIGHT_S, PATIENCE_S = 0.05, 0.25
 KNOWN_SLOW = 1_000
 LARGE_QUERY = 8_000
 
@@ -61,7 +61,7 @@ class Engine:
 
     A query starts in the quick lane. After 50 ms every other process goes before it on the processor, and
     it moves to the slow lane, worker and all, if others wait and a place is free there. If none is it has
-    its quick deadline, or 150 ms when others wait; then it is ended and runs again when there is a place.
+    its quick deadline, or 250 ms when others wait; then it is ended and runs again when there is a place.
     One engine belongs to one event loop.
     """
 
@@ -134,7 +134,7 @@ class Engine:
             self._pool = pool
             self._known_slow.clear()
             self.cache.clear()
-            self._retiring = [*[one for one in self._retiring if one.busy], before]
+            self._retiring = [*[one for one in self._retiring if not one.is_ended], before]
             await before.retire()
 
     async def close(self) -> None:

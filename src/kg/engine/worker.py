@@ -10,6 +10,7 @@ Source: setrlimit(2), proc(5) on smaps_rollup.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -214,9 +215,11 @@ class Worker:
 
     def _bound(self) -> None:
         if sys.platform == "linux":
-            Path("/proc/self/oom_score_adj").write_text("1000")  # sooner this process than the service
             self.statm = os.open("/proc/self/statm", os.O_RDONLY)
-            self.rollup = os.open("/proc/self/smaps_rollup", os.O_RDONLY)
+            with contextlib.suppress(OSError):  # not every kernel and container has it
+                self.rollup = os.open("/proc/self/smaps_rollup", os.O_RDONLY)
+            with contextlib.suppress(OSError):  # where memory runs out: this process before the service
+                Path("/proc/self/oom_score_adj").write_text("1000")
         self.start_bytes = self._size_bytes()
         self.faulted_bytes = _faulted_bytes()
         limit(resource.RLIMIT_AS, self.start_bytes + self.setup["max_memory_bytes"])
