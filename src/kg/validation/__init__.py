@@ -15,10 +15,22 @@ from kg.config import Settings
 from kg.dataset import Dataset
 from kg.errors import Problem
 from kg.validation.checks import check_queries, run_checks
+from kg.validation.judging import Verdict, judge
+from kg.validation.published import Published
 from kg.validation.shacl import Result, project, to_rdflib, validate
 from kg.validation.telling import Teller
 
-__all__ = ["Result", "check", "project", "run_checks", "to_rdflib", "validate"]
+__all__ = [
+    "Published",
+    "Result",
+    "Verdict",
+    "check",
+    "judge",
+    "project",
+    "run_checks",
+    "to_rdflib",
+    "validate",
+]
 
 
 def check(dataset: Dataset, settings: Settings) -> list[Problem]:
@@ -34,7 +46,16 @@ def check(dataset: Dataset, settings: Settings) -> list[Problem]:
     """
     shapes = to_rdflib(dataset.store.quads_for_pattern(None, None, None, ox.NamedNode(names.SHAPES_GRAPH)))
     data = project(dataset.store)
-    teller = Teller(dataset, data, shapes)
+    ontology = to_rdflib(
+        dataset.store.quads_for_pattern(None, None, None, ox.NamedNode(names.ONTOLOGY_GRAPH))
+    )
+    teller = Teller(
+        data,
+        shapes,
+        ontology,
+        prefixes=dataset.prefixes,
+        locate=lambda iri, predicate: dataset.locate(iri, predicate=predicate),
+    )
     problems = {teller.tell(one) for one in validate(data, shapes)}
-    problems.update(check_queries(teller, settings.path("queries", "checks")))
+    problems.update(check_queries(teller, dataset.store, settings.path("queries", "checks")))
     return sorted(problems, key=lambda one: (str(one.path or ""), one.line or 0, one.message))
