@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import pyoxigraph as ox
 
 from kg.errors import Problem
 from kg.parsing import Reading
-from kg.validation.candidate import arrange
+from kg.turtle import Statement
+from kg.validation.candidate import Placed, arrange
 from kg.validation.conformity import Conformity
+from kg.validation.consistency import Consistency
+from kg.validation.fixes import Mend, mend_text, prove
+from kg.validation.likeness import Likeness
+from kg.validation.oddity import Oddity
+from kg.validation.proposals import Proposals
 from kg.validation.published import Published
+from kg.validation.receipts import Receipts
 from kg.validation.vocabulary import Vocabulary
+
+# A check that says no more than a problem of one of these codes about the same thing.
+_SAID_BY = {
+    "two-types": ("disjoint-classes",),
+    "long-passage": ("wrong-passage", "reversed-values"),
+    "repeated-situation": ("similar-record",),
+    "withheld-text": ("misplaced-property",),
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +50,14 @@ class Verdict:
         return all(one.level != "error" for one in self.problems)
 
 
-def judge(reading: Reading, published: Published, *, documents: Mapping[str, str] | None = None) -> Verdict:
+def judge(
+    reading: Reading,
+    published: Published,
+    *,
+    documents: Mapping[str, str] | None = None,
+    today: datetime.date | None = None,
+    mend: Mend | None = None,
+) -> Verdict:
     """
     Return all that is wrong with a contribution, and what it says.
 
@@ -42,29 +65,65 @@ def judge(reading: Reading, published: Published, *, documents: Mapping[str, str
         reading: What was sent, read.
         published: What it is held against.
         documents: Copies of documents that its passages are proved in: slug to text.
+        today: The day on which it is judged, to tell what is still to come.
+        mend: What applies edits to a reading, to prove them; that of texts where it is not given.
     """
-    problems, quads = _examine(reading, published, documents or {})
-    return Verdict(_in_order(problems), tuple(quads))
+    day = today or datetime.date.today()
+
+    def examine(one: Reading) -> tuple[list[Problem], list[ox.Quad]]:
+        return _examine(one, published, documents or {}, day)
+
+    problems, quads = examine(reading)
+    proved = prove(reading, problems, lambda one: examine(one)[0], mend=mend or mend_text(published))
+    return Verdict(_in_order(proved), tuple(quads))
 
 
 def _examine(
-    reading: Reading, published: Published, documents: Mapping[str, str]
+    reading: Reading, published: Published, documents: Mapping[str, str], today: datetime.date
 ) -> tuple[list[Problem], list[ox.Quad]]:
+    """Look for problems stage by stage; a later stage leaves out what an earlier one told."""
     problems = list(reading.problems)
     if any(one.level == "error" for one in problems):
         return problems, []
     candidate = arrange(reading, published)
-    problems += candidate.problems
+    proposals = Proposals(candidate)
     vocabulary = Vocabulary(candidate)
     vocabulary.run()
+    problems += [proposals.for_problem(one) for one in candidate.problems]
     problems += vocabulary.problems
-    conformity = Conformity(candidate, vocabulary.placed, vocabulary.muted)
-    problems += [problem for problem, _, _ in conformity.problems()]
-    problems += conformity.check_rows()
-    return problems, candidate.quads()
+    placed = vocabulary.placed
+    conformity = Conformity(candidate, placed, vocabulary.muted)
+    for problem, result, statement in conformity.problems():
+        problems.append(proposals.for_result(problem, result, statement))
+    consistency = Consistency(candidate, placed, _told(problems, placed))
+    problems += consistency.problems()
+    problems += [proposals.for_problem(one) for one in _news(conformity.check_rows(), problems)]
+    problems += Receipts(candidate, placed, documents).problems()
+    problems += Likeness(candidate, placed, _told(problems, placed)).problems()
+    problems += Oddity(candidate, placed, _told(problems, placed), today).problems()
+    return list(dict.fromkeys(problems)), candidate.quads()
+
+
+def _told(problems: Iterable[Problem], placed: Iterable[Placed]) -> set[Statement]:
+    """Return the statements on which a problem stands."""
+    places = {(one.line, one.column) for one in problems if one.column is not None}
+    found = set()
+    for one in placed:
+        spans = one.statement.places[1:] if one.statement.places else ()
+        if any((span.line, span.column) in places for span in spans[1:]):
+            found.add(one.statement)
+    return found
+
+
+def _news(rows: Iterable[Problem], problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield the rows of checks that say more than what was told of the same thing."""
+    told = {(one.code, one.subject) for one in problems}
+    for one in rows:
+        said = {(code, one.subject) for code in _SAID_BY.get(one.code or "", ())} | {(one.code, one.subject)}
+        if not said & told:
+            yield one
 
 
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Order problems by place; those of one place stay in the order of the stages that found them."""
-    unique = list(dict.fromkeys(replace(one) for one in problems))
-    return tuple(sorted(unique, key=lambda one: (one.line or 0, one.column or 0)))
+    return tuple(sorted(problems, key=lambda one: (one.line or 0, one.column or 0)))

@@ -49,6 +49,13 @@ class Lexicon:
         }
         self.class_paths = self._class_paths()
         self.defined = dict(self._defined())
+        pairs = {(str(one), str(other)) for one, other in ontology.subject_objects(OWL.disjointWith)}
+        self.disjoint = pairs | {(other, one) for one, other in pairs}
+        self.functional = {str(one) for one in ontology.subjects(RDF.type, OWL.FunctionalProperty)}
+        self.opposed: dict[str, set[str]] = defaultdict(set)
+        for one, other in ontology.subject_objects(OWL.propertyDisjointWith):
+            self.opposed[str(one)].add(str(other))
+            self.opposed[str(other)].add(str(one))
 
     def above(self, kind: str) -> frozenset[str]:
         """Return a class and all classes above it."""

@@ -14,6 +14,7 @@ import rdflib
 from kg import names
 from kg.config import Settings
 from kg.dataset import Snapshot
+from kg.evidence import SourceRuns
 from kg.names import Prefixes
 from kg.search import Index, fold
 from kg.validation.lexicon import Lexicon
@@ -101,6 +102,11 @@ class Published:
         for iri, label, _, is_alias in self._labels:
             found[fold(label)].append((iri, is_alias))
         return found
+
+    @cached_property
+    def runs(self) -> dict[int, SourceRuns]:
+        """The runs of words of the documents looked at so far."""
+        return {}
 
     def quads_about(self, iri: str) -> Iterator[ox.Quad]:
         """Yield what the data says of a thing, each with its graph."""
