@@ -58,12 +58,14 @@ class Candidate:
         published: What it is held against.
         placed: Each statement with its graph, in the order of the text; those without one are left out.
         problems: What cannot be arranged, or is not for a contributor to say.
+        is_whole: Whether it can be told what each claim says; if not, little more can be judged.
     """
 
     reading: Reading
     published: Published
     placed: list[Placed] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    is_whole: bool = True
 
     @cached_property
     def types(self) -> dict[str, set[str]]:
@@ -229,6 +231,7 @@ class _Arranger:
             return None
         heads = [one for one in self.statements if one.predicate.value == TYPE and one.object.value == CLAIM]
         if len({one.subject.value for one in heads}) > 1:
+            self.candidate.is_whole = False
             second = next(one for one in heads if one.subject != heads[0].subject)
             self._tell(
                 second,
@@ -240,6 +243,7 @@ class _Arranger:
             )
             return None
         if not heads:
+            self.candidate.is_whole = False
             if self.statements:
                 self._tell(
                     self.statements[0],
@@ -287,7 +291,7 @@ class _Arranger:
             return self._known(one)
         if subject.startswith(names.DOCUMENT):
             return names.ENTITIES_GRAPH if self._is_well_named(one, names.DOCUMENT, _DOCUMENT) else None
-        if one.predicate.value in _NAMING:
+        if one.predicate.value in _NAMING or not one.predicate.value.startswith(names.LAT):
             return names.ENTITIES_GRAPH if self._is_well_named(one, names.ID, _ENTITY) else None
         return ""
 
@@ -413,7 +417,7 @@ class _Arranger:
                 f"name it {prefix}1.",
                 subject=iri,
             )
-            return False
+            return True
         if self.published.has_subject(iri):
             self._tell(
                 one,
@@ -434,7 +438,7 @@ class _Arranger:
             f"name it {prefix}1.",
             subject=iri,
         )
-        return False
+        return True  # the rest is judged under the name that it has
 
     def _is_well_named(self, one: Statement, base: str, pattern: re.Pattern[str]) -> bool:
         iri = one.subject.value
@@ -451,7 +455,7 @@ class _Arranger:
             f"name it {wanted}.",
             expected=wanted,
         )
-        return False
+        return True
 
     # --- the whole -----------------------------------------------------------------------------------
 

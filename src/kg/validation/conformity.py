@@ -30,6 +30,11 @@ _CHAINS = [
     ox.NamedNode(names.LAT + one) for one in ("partOf", "organOf", "provisionOf", "placeIn", "follows")
 ]
 _SITUATIONS = [ox.NamedNode(names.LAT + one) for one in ("membershipOf", "tenureHolder", "participationOf")]
+# what a row of a check is about, where the row does not name the property
+_ROW_PLACES = {
+    "reversed-dates": ("endDate", "endTime", "startDate", "startTime"),
+    "cyclic-parts": ("partOf", "organOf", "provisionOf", "placeIn", "follows"),
+}
 _ORDER = ["wrong-datatype", "wrong-language", "wrong-kind", "wrong-class", "malformed-value", "too-long"]
 
 
@@ -137,7 +142,7 @@ class Conformity:
 
     def _is_told(self, result: Result) -> bool:
         focus, path = str(result.focus), str(result.path)
-        if (focus, "") in self.muted or (focus, path) in self.muted:
+        if {(focus, ""), (focus, path), (str(result.value), "")} & self.muted:
             return True
         if path in _ADDED_WHEN_TAKEN and result.component == SH.MinCountConstraintComponent:
             return True
@@ -237,17 +242,44 @@ class Conformity:
             about = self._heads(mentioned[0]) if mentioned else []
         if not about:
             return None
-        statement, part = self._in_row(about, row, culprit)
+        statement, part = self._in_row(about, row, code)
         return self.placed_at(self.teller.tell_row(row, code), statement, part)
 
-    def _in_row(self, about: list[Statement], row: dict[str, str], culprit: str) -> tuple[Statement, Part]:
-        """Choose among the statements about a culprit the one whose property the row names."""
+    def _in_row(self, about: list[Statement], row: dict[str, str], code: str) -> tuple[Statement, Part]:
+        """Choose among the statements about a culprit the one whose property the row is about."""
+        culprit = row["culprit"]
+        if code == "bare-hedge":
+            return self._hedge(culprit, row["message"])
+        for local in _ROW_PLACES.get(code, ()):
+            for one in about:
+                if one.predicate.value == names.LAT + local:
+                    return one, "object"
         for one in about:
             if one.predicate.value != TYPE and f"<{one.predicate.value}>" in row["message"]:
                 return one, "predicate"
         if about[0].subject.value == culprit:
             return about[0], "subject"
         return about[0], "graph" if culprit in self.by_graph else "object"
+
+    def _hedge(self, claim: str, message: str) -> tuple[Statement, Part]:
+        """Return the triple that stands bare; the claim's status where all of them do."""
+        records = {names.LAT + "InformationRecord"}
+        said = [one.statement for one in self.placed if one.graph == claim]
+        bare = [
+            one
+            for one in said
+            if one.predicate.value != TYPE
+            and not records
+            & {up for kind in self.candidate.kinds(one.subject.value) for up in self._above(kind)}
+        ]
+        status = [
+            one for one in self.by_subject[claim] if one.predicate.value == names.LAT + "epistemicStatus"
+        ]
+        is_all = {one.subject for one in bare} == {one.subject for one in said}
+        return (status[0], "object") if is_all and status else (bare[0], "predicate")
+
+    def _above(self, kind: str) -> frozenset[str]:
+        return self.published.lexicon.above(kind)
 
     def _context(self) -> list[ox.Quad]:
         """What the checks look at further off: chains of parts, situations of the same actor, documents."""

@@ -103,13 +103,13 @@ class Consistency:
 
     def _opposed(self) -> Iterator[Problem]:
         """Tell of two things related by two properties that exclude each other."""
-        for one in self.statements:
+        for number, one in enumerate(self.statements):
             for other in self.lexicon.opposed.get(one.predicate.value, ()):
                 quad = (ox.NamedNode(one.subject.value), ox.NamedNode(other))
                 is_said = one.object.kind == "iri" and (
                     any(
                         (two.subject, two.predicate.value, two.object) == (one.subject, other, one.object)
-                        for two in self.statements
+                        for two in self.statements[:number]
                     )
                     or any(
                         self.published.store.quads_for_pattern(*quad, ox.NamedNode(one.object.value), None)

@@ -22,12 +22,14 @@ from kg.validation.published import Published
 from kg.validation.receipts import Receipts
 from kg.validation.vocabulary import Vocabulary
 
+_TURNED = ("wrong-direction", "derived-property")
 # A check that says no more than a problem of one of these codes about the same thing.
 _SAID_BY = {
     "two-types": ("disjoint-classes",),
     "long-passage": ("wrong-passage", "reversed-values"),
     "repeated-situation": ("similar-record",),
-    "withheld-text": ("misplaced-property",),
+    "cyclic-parts": ("self-relation",),
+    "other-document": ("not-a-draft",),
 }
 
 
@@ -92,13 +94,21 @@ def _examine(
     problems += [proposals.for_problem(one) for one in candidate.problems]
     problems += vocabulary.problems
     placed = vocabulary.placed
+    if not candidate.is_whole:
+        return problems, candidate.quads()
     conformity = Conformity(candidate, placed, vocabulary.muted)
-    for problem, result, statement in conformity.problems():
-        problems.append(proposals.for_result(problem, result, statement))
+    found = [
+        (proposals.for_result(problem, result, statement), statement)
+        for problem, result, statement in conformity.problems()
+    ]
+    turned = {one.object.value for problem, one in found if problem.code in _TURNED and one}
+    problems += [
+        problem for problem, _ in found if problem.code != "missing-value" or problem.subject not in turned
+    ]
     consistency = Consistency(candidate, placed, _told(problems, placed))
     problems += consistency.problems()
     problems += [proposals.for_problem(one) for one in _news(conformity.check_rows(), problems)]
-    problems += Receipts(candidate, placed, documents).problems()
+    problems += Receipts(candidate, placed, _told(problems, placed), documents).problems()
     problems += Likeness(candidate, placed, _told(problems, placed)).problems()
     problems += Oddity(candidate, placed, _told(problems, placed), today).problems()
     return list(dict.fromkeys(problems)), candidate.quads()
@@ -117,10 +127,13 @@ def _told(problems: Iterable[Problem], placed: Iterable[Placed]) -> set[Statemen
 
 def _news(rows: Iterable[Problem], problems: Iterable[Problem]) -> Iterator[Problem]:
     """Yield the rows of checks that say more than what was told of the same thing."""
+    found = list(rows)
     told = {(one.code, one.subject) for one in problems}
-    for one in rows:
-        said = {(code, one.subject) for code in _SAID_BY.get(one.code or "", ())} | {(one.code, one.subject)}
-        if not said & told:
+    told_here = {(one.code, one.subject) for one in found}
+    for one in found:
+        said = {(code, one.subject) for code in _SAID_BY.get(one.code or "", ())}
+        if not said & (told | told_here) and (one.code, one.subject) not in told:
+            told.add((one.code, one.subject))
             yield one
 
 

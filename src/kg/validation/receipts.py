@@ -47,11 +47,18 @@ class Receipts:
     Args:
         candidate: The arranged contribution.
         placed: Its statements to look at.
+        told: The statements that an earlier problem stands on.
         documents: Copies that the contributor sent: slug to text.
     """
 
-    def __init__(self, candidate: Candidate, placed: Iterable[Placed], documents: Mapping[str, str]) -> None:
-        self.candidate, self.placed = candidate, list(placed)
+    def __init__(
+        self,
+        candidate: Candidate,
+        placed: Iterable[Placed],
+        told: set[Statement],
+        documents: Mapping[str, str],
+    ) -> None:
+        self.candidate, self.placed, self.told = candidate, list(placed), told
         self.published, self.documents = candidate.published, documents
         self.store = ox.Store()
         self.store.extend(candidate.quads(self.placed))
@@ -132,7 +139,7 @@ class Receipts:
                 wanted = self._right(passage, text)
                 wrong = [(one, term) for one, term in wanted if one.object.value != term.value]
                 one, part = self._place(passage, found.message, wrong)
-                if one is None:
+                if one is None or one in self.told or any(that in self.told for that, _ in wrong):
                     continue
                 yield self.candidate.at(
                     one,
@@ -158,7 +165,11 @@ class Receipts:
                 return []
             start, end = span.start, span.end
         else:
-            first, last = locators(text, Span(start, end))
+            texts = [one.text for one in inside]
+            right_first, right_last = locators(text, Span(start, end))
+            is_first = texts[: len(words_of(first))] == [one.text for one in words_of(first)]
+            is_last = texts[-len(words_of(last)) :] == [one.text for one in words_of(last)]
+            first, last = first if is_first else right_first, last if is_last else right_last
         found = words_of(text[start:end])
         selector = f"{passage.iri}#selector"
         wanted = [

@@ -7,12 +7,19 @@ from collections import defaultdict
 from kg import names
 from kg.errors import Edit, Problem
 from kg.turtle import Statement, Term
-from kg.validation.candidate import TYPE, Candidate, Part, Placed
+from kg.validation.candidate import LABEL, TYPE, Candidate, Part, Placed
 from kg.validation.published import of_kinds
 from kg.validation.spelling import Guess, guess_label, guess_term, guess_thing, respell, rewrite
 
 _OBJECT_PROPERTY = "http://www.w3.org/2002/07/owl#ObjectProperty"
 _MAX_GUESSES = 40
+_NAMES = {
+    names.SKOS + "prefLabel",
+    names.DCTERMS + "title",
+    "http://xmlns.com/foaf/0.1/name",
+    "https://schema.org/name",
+    "http://schema.org/name",
+}
 _KINDS = {
     names.ID: ("unknown-entity", "thing", "add a block that names it: type, label and description"),
     names.CONCEPT: ("unknown-concept", "concept", "see ontology/concepts for those there are"),
@@ -78,11 +85,15 @@ class Vocabulary:
 
     def _predicate(self, one: Statement) -> Term | None:
         iri = one.predicate.value
-        if iri in self.lexicon.paths or iri in self.lexicon.properties:
-            return one.predicate
         key = ("predicate", iri)
         if key in self._told:
             return self._told[key]
+        if iri in _NAMES and one.subject.value.startswith(names.ID):
+            message = f"{self._short(iri)} is a property that the graph does not use of things."
+            told = ("foreign-term", message, "rdfs:label")
+            return self._tell_term(one, "predicate", key, told, Guess((LABEL,), True))
+        if iri in self.lexicon.paths or iri in self.lexicon.properties:
+            return one.predicate
         if iri in self.lexicon.classes:
             kinds = self._subject_kinds(one)
             near = guess_term(iri, self._properties(kinds))
