@@ -29,6 +29,7 @@ SELECTOR = names.OA + "TextPositionSelector"
 DRAFT_CLAIM = names.CLAIM + "draft/"
 DRAFT_PASSAGE = names.PASSAGE + "draft/"
 _NAMING = {TYPE, LABEL, ALIAS, names.DCTERMS + "description"}
+_NAMED_APART = (LABEL, names.DCTERMS + "description")
 _SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 _DRAFT = re.compile(rf"(?:[0-9]{{1,4}}|{_SLUG})\Z")
 _ENTITY = re.compile(rf"{_SLUG}\Z")
@@ -382,6 +383,17 @@ class _Arranger:
         if subject.startswith(_OTHERS):
             self._tell_not_yours(one)
             return None
+        if one.predicate.value in _NAMED_APART:
+            self._tell(
+                one,
+                "predicate",
+                "named-in-claim",
+                f"{self.candidate.name(subject)} is given its {self._short(one.predicate.value)} inside a claim: "
+                "expected it once, outside.",
+                "move it out of the braces, if the thing is new; leave it out if it is not.",
+                subject=subject,
+            )
+            return None
         return graph
 
     # --- whose things are ---------------------------------------------------------------------------
@@ -511,7 +523,9 @@ class _Arranger:
             for other, is_alias in self.published.by_name.get(folded, ()):
                 if is_alias and statement.predicate.value == ALIAS:
                     continue
-                is_same_kind = bool(kinds & self.published.types(other))
+                label = self.published.find_label(other) or ""
+                is_same = is_alias or label.casefold() == statement.object.value.casefold()
+                is_same_kind = is_same and bool(kinds & self.published.types(other))
                 if names.SKOS + "Concept" in self.published.types(other) or self._are_sections(kinds):
                     continue
                 yield self._same_name(statement, other, level="error" if is_same_kind else "warning")

@@ -25,7 +25,7 @@ _SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
 _ONTOLOGY = ox.NamedNode(names.ONTOLOGY_GRAPH)
 _ADDED_WHEN_TAKEN = {names.LAT + "curatedBy", names.LAT + "curatedOn"}
 # told by the arrangement of the graphs, by the vocabulary or by the names, with more to say
-_TOLD_ELSEWHERE = {"undeclared-term", "misplaced-record", "same-label", "shared-alias"}
+_TOLD_ELSEWHERE = {"undeclared-term", "misplaced-record", "named-in-claim", "same-label", "shared-alias"}
 _CHAINS = [
     ox.NamedNode(names.LAT + one) for one in ("partOf", "organOf", "provisionOf", "placeIn", "follows")
 ]
@@ -248,6 +248,8 @@ class Conformity:
     def _in_row(self, about: list[Statement], row: dict[str, str], code: str) -> tuple[Statement, Part]:
         """Choose among the statements about a culprit the one whose property the row is about."""
         culprit = row["culprit"]
+        if code == "bare-type":
+            return self.by_graph[culprit], "graph"
         if code == "bare-hedge":
             return self._hedge(culprit, row["message"])
         for local in _ROW_PLACES.get(code, ()):

@@ -59,7 +59,8 @@ class Consistency:
                     one,
                     part,  # type: ignore[arg-type]
                     "disjoint-classes",
-                    f"{name} would be a {short(kind)} and a {short(other)}, and nothing is both: {why}; {source}.",
+                    f"{name} would be a {short(kind)} and a {short(other)}, and nothing is both: "
+                    f"{why}; {source}.",
                     fix=f"leave out what makes it a {short(kind)}, or name the {short(kind)} that was meant.",
                     subject=thing,
                     found=short(kind),
@@ -82,7 +83,7 @@ class Consistency:
                 yield one, one.object.value, next(iter(ranges)), f"only such a thing is the value of {short}"
 
     def _known(self, thing: str, but: Statement) -> Iterator[tuple[str, str]]:
-        """Yield the classes that a thing is said to have, but for what one statement says, with the source."""
+        """Yield the classes of a thing, each with who says so; one statement is left out."""
         for kind in sorted(self.published.types(thing)):
             yield kind, "it is published as one"
         for one in self.statements:
@@ -121,8 +122,9 @@ class Consistency:
                         "object",
                         "opposed-roles",
                         f"{self.candidate.name(one.object.value)} would be on both sides of "
-                        f"{self.candidate.name(one.subject.value)}: {self.candidate.short(one.predicate.value)} and "
-                        f"{self.candidate.short(other)} exclude each other.",
+                        f"{self.candidate.name(one.subject.value)}: "
+                        f"{self.candidate.short(one.predicate.value)} and {self.candidate.short(other)} "
+                        "exclude each other.",
                         fix="leave one of the two out.",
                     )
 
@@ -141,7 +143,7 @@ class Consistency:
                     one,
                     "object",
                     "too-many-values",
-                    f"{self.candidate.name(subject)} has one {self.candidate.short(predicate)}, and here a second: "
+                    f"{self.candidate.name(subject)} has one {self.candidate.short(predicate)}, not two: "
                     f"{', '.join(map(self.candidate.short, sorted(known)))} is said already.",
                     fix="if both are said, make a record of your own for what your document says.",
                     found=self.candidate.short(one.object.value),

@@ -57,7 +57,7 @@ def mend_text(published: Published) -> Mend:
 
 def prove(reading: Reading, problems: Sequence[Problem], examine: Examine, *, mend: Mend) -> list[Problem]:
     """
-    Keep the edits of those problems that vanish by them while nothing new appears; the others keep their words.
+    Keep the edits by which a problem vanishes while nothing new appears; the others keep their words.
 
     All edits are tried together first; where that does not do, each on its own, a bounded number of times.
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import pyoxigraph as ox
 
+from kg import names
 from kg.errors import Problem
 from kg.parsing import Reading
 from kg.turtle import Statement
-from kg.validation.candidate import Placed, arrange
+from kg.validation.candidate import Candidate, Placed, arrange
 from kg.validation.conformity import Conformity
 from kg.validation.consistency import Consistency
 from kg.validation.fixes import Mend, mend_text, prove
@@ -107,7 +108,8 @@ def _examine(
     ]
     consistency = Consistency(candidate, placed, _told(problems, placed))
     problems += consistency.problems()
-    problems += [proposals.for_problem(one) for one in _news(conformity.check_rows(), problems)]
+    rows = (one for one in conformity.check_rows() if not _only_follows(one, candidate, problems))
+    problems += [proposals.for_problem(one) for one in _news(rows, problems)]
     problems += Receipts(candidate, placed, _told(problems, placed), documents).problems()
     problems += Likeness(candidate, placed, _told(problems, placed)).problems()
     problems += Oddity(candidate, placed, _told(problems, placed), today).problems()
@@ -125,6 +127,20 @@ def _told(problems: Iterable[Problem], placed: Iterable[Placed]) -> set[Statemen
     return found
 
 
+def _only_follows(row: Problem, candidate: Candidate, problems: Iterable[Problem]) -> bool:
+    """Tell whether a check finds something unused only because what uses it is wrong, and told of."""
+    if row.code not in ("unmentioned-entity", "unused-passage"):
+        return False
+    uses = [one.statement for one in candidate.placed if one.graph.startswith(names.CLAIM)]
+    if row.code == "unused-passage":
+        uses = [one.statement for one in candidate.placed if one.graph == names.CLAIMS_GRAPH]
+    placed = {id(one.statement) for one in candidate.placed}
+    uses += [one for one in candidate.reading.statements if id(one) not in placed]
+    is_named = any(row.subject in (one.object.value, one.subject.value) for one in uses)
+    lacks_evidence = any(one.code == "missing-value" and "lat:evidence" in one.message for one in problems)
+    return is_named or (row.code == "unused-passage" and lacks_evidence)
+
+
 def _news(rows: Iterable[Problem], problems: Iterable[Problem]) -> Iterator[Problem]:
     """Yield the rows of checks that say more than what was told of the same thing."""
     found = list(rows)
@@ -134,6 +150,8 @@ def _news(rows: Iterable[Problem], problems: Iterable[Problem]) -> Iterator[Prob
         said = {(code, one.subject) for code in _SAID_BY.get(one.code or "", ())}
         if not said & (told | told_here) and (one.code, one.subject) not in told:
             told.add((one.code, one.subject))
+            if one.code == "cyclic-parts":  # each thing on the way round has its row
+                told |= {(one.code, other.subject) for other in found}
             yield one
 
 

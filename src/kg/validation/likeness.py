@@ -75,6 +75,8 @@ class Likeness:
             if claim not in repeated:
                 yield from self._otherwise(statements)
         yield from self._records_alike()
+        for subject in self.records:
+            yield from self._chairs(subject)
 
     # --- claims -----------------------------------------------------------------------------------------
 
@@ -180,6 +182,28 @@ class Likeness:
                 expected=there,
             )
 
+    def _chairs(self, subject: str) -> Iterator[Problem]:
+        """Tell of a tenure in the chair of something that somebody else chairs, as far as is published."""
+        said = {one.predicate.value: one for one in self.records[subject]}
+        body, holder, role = (said.get(names.LAT + one) for one in ("tenureIn", "tenureHolder", "inRole"))
+        is_chair = role is not None and role.object.value == names.CONCEPT + "role/chair"
+        if body is None or holder is None or not is_chair or names.LAT + "startDate" in said:
+            return
+        for value, claim in self.published.values(body.object.value, names.LAT + "chairedBy"):
+            if value.value != holder.object.value:
+                yield self.candidate.at(
+                    holder,
+                    "object",
+                    "contradiction",
+                    f"{self.candidate.name(body.object.value)} is chaired by {self._written(value)} in claim "
+                    f"{self.candidate.short(claim)}, and here by {self.candidate.name(holder.object.value)}.",
+                    level="warning",
+                    fix="look again at both passages; if the chair changed, say since when.",
+                    found=self._written(to_ox(holder.object)),
+                    expected=self._written(value),
+                )
+                return
+
     def _has_one(self, one: Statement) -> bool:
         """Tell whether a property has one value at a time: a date, a number, an office of one."""
         if one.object.kind == "literal":
@@ -195,7 +219,7 @@ class Likeness:
     # --- records ----------------------------------------------------------------------------------------
 
     def _records_alike(self) -> Iterator[Problem]:
-        """Tell of new records that say what a published record of the same class says, or another value for it."""
+        """Tell of new records that say what a published one of the class says, or another value for it."""
         for subject, statements in self.records.items():
             if self.published.has_subject(subject) or any(one in self.told for one in statements):
                 continue
@@ -256,8 +280,8 @@ class Likeness:
                 one,
                 "object",
                 "other-precision" if is_coarser else "contradiction",
-                f"{self.candidate.short(one.predicate.value)} is {one.object.value} here and {_value(quad.object)} of "
-                f"{name} in claim {claim}, which is about the same.",
+                f"{self.candidate.short(one.predicate.value)} is {one.object.value} here and "
+                f"{_value(quad.object)} of {name} in claim {claim}, which is about the same.",
                 level="note" if is_coarser else "warning",
                 fix="look again at both passages; if both say so, it stays: a reviewer decides.",
                 found=one.object.value,
@@ -269,7 +293,7 @@ class Likeness:
             "similar-record",
             f"{self.candidate.name(subject)} says the same as {name}: expected one record.",
             level="warning",
-            fix=f"write {self.candidate.short(other)} instead, and leave the new record out; or add what differs.",
+            fix=f"write {self.candidate.short(other)}, and leave the new record out; or add what differs.",
             found=self.candidate.short(subject),
             expected=self.candidate.short(other),
         )

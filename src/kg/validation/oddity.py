@@ -99,7 +99,8 @@ class Oddity:
 
     def _date(self, one: Statement, claim: str) -> Iterator[Problem]:
         date = one.object.value
-        said = f"{self.candidate.short(one.predicate.value)} of {self.candidate.name(one.subject.value)} is {date}"
+        name = self.candidate.name(one.subject.value)
+        said = f"{self.candidate.short(one.predicate.value)} of {name} is {date}"
         if int(date.split("-")[0] or 0) < _EARLIEST_YEAR:
             yield self._odd(
                 one, f"{said}: a year so long ago is most often a slip.", "look at its digits again."

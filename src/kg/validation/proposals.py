@@ -195,7 +195,7 @@ class Proposals:
     # --- direction --------------------------------------------------------------------------------------
 
     def _turned(self, problem: Problem, result: Result, one: Statement) -> Problem | None:
-        """Turn round a statement that stands on the wrong side: with its own property, or with the inverse."""
+        """Turn a statement round that stands on the wrong side: with its own property, or the inverse."""
         if one.object.kind != "iri" or one.places is None:
             return None
         predicate = one.predicate.value
@@ -212,8 +212,8 @@ class Proposals:
         if code == "misplaced-property":
             code = "wrong-direction"
             message = (
-                f"{short(predicate)} stands the wrong way round: {name(one.object.value)} is what has it, and "
-                f"{name(one.subject.value)} is its value."
+                f"{short(predicate)} stands the wrong way round: {name(one.object.value)} is what has it, "
+                f"and {name(one.subject.value)} is its value."
             )
         edits = tuple(self._turn(one, predicate))
         return replace(

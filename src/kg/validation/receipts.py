@@ -123,8 +123,8 @@ class Receipts:
                 one,
                 "object",
                 "wrong-document",
-                f"{self.candidate.short(predicate)} of {self.candidate.name(document)} is not that of the copy "
-                "at hand: expected it of just that text.",
+                f"{self.candidate.short(predicate)} of {self.candidate.name(document)} is not that of the "
+                "copy at hand: expected it of just that text.",
                 fix=f"write {term.value}, or send the copy that was meant.",
                 found=one.object.value,
                 expected=term.value,
@@ -209,7 +209,7 @@ class Receipts:
                     one,
                     "object",
                     "unfound-passage",
-                    f"the passage {self.candidate.short(found.passage.iri)} is not in the copy that was sent: "
+                    f"{self.candidate.short(found.passage.iri)} is not in the copy that was sent: "
                     "expected words with this digest.",
                     level="warning",
                     fix="cite it again from the reference text: kg cite.",
@@ -230,12 +230,13 @@ class Receipts:
         for one in literals if runs else ():
             assert runs is not None
             for shared in runs.find_runs(one.object.value)[:1]:
+                name, short = self.candidate.name, self.candidate.short
                 yield self.candidate.at(
                     one,
                     "object",
                     "repeats-document",
-                    f"{self.candidate.short(one.predicate.value)} of {self.candidate.name(one.subject.value)} repeats "
-                    f"{len(shared.words.split())} words of {self.candidate.name(document)} in a row: expected your own "
+                    f"{short(one.predicate.value)} of {name(one.subject.value)} repeats "
+                    f"{len(shared.words.split())} words of {name(document)} in a row: expected your own "
                     "words, since the document is not ours to republish.",
                     fix="say it in other words, shorter.",
                     found=f"“{' '.join(shared.words.split()[:3])} …”",
