@@ -388,8 +388,8 @@ class _Arranger:
                 one,
                 "predicate",
                 "named-in-claim",
-                f"{self.candidate.name(subject)} is given its {self._short(one.predicate.value)} inside a claim: "
-                "expected it once, outside.",
+                f"{self.candidate.name(subject)} is given its {self._short(one.predicate.value)} inside a "
+                "claim: expected it once, outside.",
                 "move it out of the braces, if the thing is new; leave it out if it is not.",
                 subject=subject,
             )
@@ -479,7 +479,8 @@ class _Arranger:
             if one.graph.startswith(names.CLAIM):
                 graphs.setdefault(one.graph, one.statement)
         for graph, first in graphs.items():
-            if graph not in self.claims and not self.told & {("not-yours", graph), ("not-a-draft", graph)}:
+            is_told = bool(self.told & {("not-yours", graph), ("not-a-draft", graph)})
+            if graph not in self.claims and not candidate.types.get(graph) and not is_told:
                 yield candidate.at(
                     first,
                     "graph",

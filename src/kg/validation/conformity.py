@@ -17,6 +17,7 @@ from kg.turtle import Statement, Term
 from kg.validation.candidate import LABEL, TYPE, Candidate, Part, Placed
 from kg.validation.checks import run_checks
 from kg.validation.shacl import NOT_DATA, Result, select_shapes, to_rdflib, validate
+from kg.validation.spelling import respell
 from kg.validation.telling import Teller
 
 _ASSERTION_GRAPH = rdflib.URIRef(names.LAT + "AssertionGraph")
@@ -24,8 +25,8 @@ _TYPE = ox.NamedNode(TYPE)
 _SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
 _ONTOLOGY = ox.NamedNode(names.ONTOLOGY_GRAPH)
 _ADDED_WHEN_TAKEN = {names.LAT + "curatedBy", names.LAT + "curatedOn"}
-# told by the arrangement of the graphs, by the vocabulary or by the names, with more to say
-_TOLD_ELSEWHERE = {"undeclared-term", "misplaced-record", "named-in-claim", "same-label", "shared-alias"}
+# checks that are not run: the graphs, the vocabulary or the names tell of the same with more to say
+LEFT_OUT = {"undeclared-term", "misplaced-record", "named-in-claim", "same-label", "shared-alias"}
 _CHAINS = [
     ox.NamedNode(names.LAT + one) for one in ("partOf", "organOf", "provisionOf", "placeIn", "follows")
 ]
@@ -54,6 +55,7 @@ class Conformity:
         self.by_subject: dict[str, list[Statement]] = defaultdict(list)
         self.by_object: dict[str, list[Statement]] = defaultdict(list)
         self.by_graph: dict[str, Statement] = {}
+        self.misclassed: dict[str, Result] = {}
         for one in self.placed:
             self.by_subject[one.statement.subject.value].append(one.statement)
             self.by_graph.setdefault(one.graph, one.statement)
@@ -134,7 +136,66 @@ class Conformity:
             rank = self._rank(one)
             if key not in best or (rank, number) < best[key][:2]:
                 best[key] = (rank, number, one)
-        return [one for _, _, one in best.values()]
+        return self._causes([one for _, _, one in best.values()])
+
+    def _causes(self, results: list[Result]) -> list[Result]:
+        """Leave out what only follows from another result: an order of no numbers, a wrong class."""
+        odd = {one.focus for one in results if self.teller.code(one) in _ORDER}
+        self.misclassed = {str(one.focus): one for one in results if self._is_misclassed(one, results)}
+        return [
+            one
+            for one in results
+            if not (one.component == SH.LessThanConstraintComponent and one.focus in odd)
+            and not {str(one.focus), str(one.value)} & self.misclassed.keys()
+        ]
+
+    def _is_misclassed(self, result: Result, results: list[Result]) -> bool:
+        """Tell whether none of what is said of a new thing fits its class: then the class is the slip."""
+        focus = str(result.focus)
+        if result.component != SH.ClosedConstraintComponent or self.published.has_subject(focus):
+            return False
+        if not str(result.path).startswith(names.LAT) or len(self.candidate.types.get(focus, ())) != 1:
+            return False
+        said = {one.predicate.value for one in self.by_subject.get(focus, ())}
+        own = {one for one in said if one.startswith(names.LAT)}
+        refused = {
+            str(one.path)
+            for one in results
+            if str(one.focus) == focus and one.component == SH.ClosedConstraintComponent
+        }
+        return own <= refused and bool(self._fitting(said))
+
+    def _fitting(self, said: set[str]) -> list[str]:
+        """Return the classes whose shapes let a thing have some properties."""
+        lexicon = self.published.lexicon
+        wanted = said - {TYPE}
+        return sorted(one for one in lexicon.allowed_types if wanted <= lexicon.class_paths.get(one, set()))
+
+    def class_problems(self) -> Iterator[Problem]:
+        """Yield a problem for each new thing of which nothing fits its class; ask after `problems`."""
+        short = self.candidate.short
+        for iri in self.misclassed:
+            head = self._heads(iri)[0]
+            said = {one.predicate.value for one in self.by_subject[iri]}
+            fitting = self._fitting(said)
+            own = ", ".join(sorted(short(one) for one in said if one.startswith(names.LAT)))
+            listed = ", ".join(map(short, fitting[:6])) + (" …" if len(fitting) > 6 else "")
+            edit = (
+                respell(self.candidate.reading, head.places.object, head.object.value, fitting[0])
+                if head.places and len(fitting) == 1
+                else None
+            )
+            yield self.candidate.at(
+                head,
+                "object",
+                "wrong-class",
+                f"{self.candidate.name(iri)} is called a {short(head.object.value)}, "
+                f"and no such thing has {own}.",
+                fix=f"write {listed}.",
+                found=short(head.object.value),
+                expected=listed,
+                edits=[edit] if edit else (),
+            )
 
     def _rank(self, result: Result) -> int:
         code = self.teller.code(result)
@@ -174,7 +235,17 @@ class Conformity:
             return (said[0], "predicate") if is_derived else (said[-1], "object")
         if said:
             return said[0], "object"
+        if result.component == SH.MinCountConstraintComponent and "label" not in path.lower():
+            return self._first(self._claimed(focus) or self._heads(focus), "subject")
         return self._first(self._heads(focus), "subject")
+
+    def _claimed(self, iri: str) -> list[Statement]:
+        """Return what a claim says of a thing."""
+        return [
+            one.statement
+            for one in self.placed
+            if one.graph.startswith(names.CLAIM) and one.statement.subject.value == iri
+        ]
 
     def _heads(self, iri: str) -> list[Statement]:
         """Return the statements about a thing, that of its class first."""
@@ -225,15 +296,15 @@ class Conformity:
         store = ox.Store()
         store.extend([*self.around, *self.quads, *self._context()])
         store.extend(self._ontology())
-        for path, row in run_checks(
-            store, self.published.root / "queries" / "checks", leave_out=_TOLD_ELSEWHERE
-        ):
+        for path, row in run_checks(store, self.published.root / "queries" / "checks", leave_out=LEFT_OUT):
             problem = self._row(path.stem, row)
             if problem:
                 yield problem
 
     def _row(self, code: str, row: dict[str, str]) -> Problem | None:
         culprit = row["culprit"]
+        if culprit in self.misclassed:
+            return None
         if (culprit, "") in self.muted or (culprit, row.get("property", "")) in self.muted:
             return None
         about = self._heads(culprit) or self.by_object.get(culprit, [])

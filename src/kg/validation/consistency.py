@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import pyoxigraph as ox
 
@@ -25,10 +25,17 @@ class Consistency:
         candidate: The arranged contribution.
         placed: Its statements to look at.
         told: The statements that an earlier problem stands on.
+        misclassed: Things whose class is told of already.
     """
 
-    def __init__(self, candidate: Candidate, placed: Iterable[Placed], told: set[Statement]) -> None:
-        self.candidate, self.told = candidate, told
+    def __init__(
+        self,
+        candidate: Candidate,
+        placed: Iterable[Placed],
+        told: set[Statement],
+        misclassed: Collection[str | None] = (),
+    ) -> None:
+        self.candidate, self.told, self.misclassed = candidate, told, misclassed
         self.statements = [
             one.statement for one in placed if one.graph.startswith((names.CLAIM, names.GRAPH))
         ]
@@ -44,7 +51,7 @@ class Consistency:
         """Tell of a thing that would be of two classes that share nothing."""
         told: set[str] = set()
         for one, thing, kind, why in self._follows():
-            if thing in told or one in self.told:
+            if thing in told or thing in self.misclassed or one in self.told:
                 continue
             for other, source in self._known(thing, one):
                 clash = self._clash(kind, other)

@@ -29,6 +29,7 @@ _SAID_BY = {
     "two-types": ("disjoint-classes",),
     "long-passage": ("wrong-passage", "reversed-values"),
     "repeated-situation": ("similar-record",),
+    "reversed-dates": ("wrong-class", "wrong-datatype", "wrong-kind"),
     "cyclic-parts": ("self-relation",),
     "other-document": ("not-a-draft",),
 }
@@ -102,18 +103,38 @@ def _examine(
         (proposals.for_result(problem, result, statement), statement)
         for problem, result, statement in conformity.problems()
     ]
-    turned = {one.object.value for problem, one in found if problem.code in _TURNED and one}
-    problems += [
-        problem for problem, _ in found if problem.code != "missing-value" or problem.subject not in turned
-    ]
-    consistency = Consistency(candidate, placed, _told(problems, placed))
-    problems += consistency.problems()
+    problems += _without_turned(found, candidate)
+    problems += conformity.class_problems()
+    settled = {*conformity.misclassed, *(one.subject for one in problems if one.code in _TURNED)}
+    problems += Consistency(candidate, placed, _told(problems, placed), settled).problems()
+    problems += Receipts(candidate, placed, _told(problems, placed), documents).problems()
     rows = (one for one in conformity.check_rows() if not _only_follows(one, candidate, problems))
     problems += [proposals.for_problem(one) for one in _news(rows, problems)]
-    problems += Receipts(candidate, placed, _told(problems, placed), documents).problems()
     problems += Likeness(candidate, placed, _told(problems, placed)).problems()
     problems += Oddity(candidate, placed, _told(problems, placed), today).problems()
     return list(dict.fromkeys(problems)), candidate.quads()
+
+
+def _without_turned(
+    found: Iterable[tuple[Problem, Statement | None]], candidate: Candidate
+) -> Iterator[Problem]:
+    """Leave out what only follows from a statement that stands the wrong way round."""
+    pairs = list(found)
+    turned = {
+        (one.subject.value, one.object.value)
+        for problem, one in pairs
+        if problem.code in _TURNED and one is not None
+    }
+    values = {value for _, value in turned}
+    for problem, one in pairs:
+        if problem.code == "missing-value" and problem.subject in values:
+            continue
+        if problem.code == "misplaced-property" and one is not None:
+            others = [value for subject, value in turned if subject == one.subject.value]
+            lexicon = candidate.published.lexicon
+            if any(lexicon.allows(candidate.kinds(value), one.predicate.value) for value in others):
+                continue
+        yield problem
 
 
 def _told(problems: Iterable[Problem], placed: Iterable[Placed]) -> set[Statement]:

@@ -227,7 +227,13 @@ class Proposals:
         subject, value = text_at(self.reading, places.subject), text_at(self.reading, places.object)
         property_ = write_iri(predicate, self.reading.prefixes)
         block = [each for each in self.statements if each.places and each.places.subject == places.subject]
-        if len(block) == 1:
+        kinds = self.candidate.kinds(one.subject.value), self.candidate.kinds(one.object.value)
+        all_turned = predicate == one.predicate.value and all(
+            self.lexicon.allows(kinds[1], each.predicate.value)
+            and not self.lexicon.allows(kinds[0], each.predicate.value)
+            for each in block
+        )
+        if len(block) == 1 or all_turned:
             found = [replace_span(places.subject, value), replace_span(places.object, subject)]
             if predicate != one.predicate.value:
                 found.append(replace_span(places.predicate, property_))

@@ -61,7 +61,7 @@ class Receipts:
         self.candidate, self.placed, self.told = candidate, list(placed), told
         self.published, self.documents = candidate.published, documents
         self.store = ox.Store()
-        self.store.extend(candidate.quads(self.placed))
+        self.store.extend(candidate.quads(one for one in self.placed if one.statement not in told))
         self._texts: dict[str, Text | None] = {}
         self.said: dict[tuple[str, str], Statement] = {}
         for one in self.placed:
@@ -117,7 +117,7 @@ class Receipts:
         }
         for predicate, term in wanted.items():
             one = self.said.get((document, predicate))
-            if one is None or one.object.value == term.value:
+            if one is None or one in self.told or one.object.value == term.value:
                 continue
             yield self.candidate.at(
                 one,

@@ -98,7 +98,11 @@ class Teller:
     def code(self, result: Result) -> str:
         """Return the code of a result: of its constraint, and of the kind of its value where that decides."""
         if result.component == SH.OrConstraintComponent:
-            return "wrong-datatype" if isinstance(result.value, rdflib.Literal) else "wrong-class"
+            is_class = any(
+                self.shapes.value(one, SH["class"])
+                for one in self.shapes.items(self.shapes.value(result.shape, SH["or"]) or RDF.nil)
+            )
+            return "wrong-class" if is_class else "wrong-datatype"
         if result.component == SH.MaxCountConstraintComponent and (
             self.shapes.value(result.shape, SH.maxCount) == rdflib.Literal(0)
         ):

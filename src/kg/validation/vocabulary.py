@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 
 from kg import names
 from kg.errors import Edit, Problem
@@ -239,10 +240,44 @@ class Vocabulary:
         guess = self._limited(lambda: guess_thing(iri, self.published, own=own, among=among))
         if base == names.CONCEPT and not guess.meant:
             guess = self._other_scheme(iri, among) or guess
+        if guess.meant and guess.meant in own and self._is_slip(guess.meant, iri):
+            return self._tell_naming(one, iri, guess.meant)
         message = f"{self._short(iri)} is not a {what} that the graph or this contribution has."
         if base is None:
             message = f"{self._short(iri)} is not a name of ours: things here are named id:…"
         return self._tell_term(one, part, key, (code, message, f"a {what} that exists"), guess, add)
+
+    def _is_slip(self, named: str, used: str) -> bool:
+        """Tell whether a new thing is misspelt where it is named, and not where it is used."""
+        counts = Counter(re.findall(r"[a-z0-9]+", self.candidate.reading.text.lower()))
+
+        def rarest(iri: str) -> int:
+            return min((counts[word] for word in iri.rsplit("/", 1)[-1].split("-") if word), default=0)
+
+        is_mentioned = any(use.graph and use.predicate.value != TYPE for use, _ in self._uses[named])
+        return not is_mentioned and rarest(named) < rarest(used)
+
+    def _tell_naming(self, one: Statement, used: str, named: str) -> Term:
+        """Tell of a new thing whose block gives it another name than the claims do."""
+        head = next(use for use, part in self._uses[named] if part == "subject")
+        message = (
+            f"{self.candidate.name(named)} is named here, and the claims speak of {self._short(used)} "
+            f"(line {one.line}): one of the two is misspelt."
+        )
+        self.problems.append(
+            self.candidate.at(
+                head,
+                "subject",
+                "unknown-entity",
+                message,
+                fix=f"write {self._short(used)}.",
+                found=self._short(named),
+                expected=self._short(used),
+                edits=self._respellings(named, "subject", "thing", used),
+            )
+        )
+        self._told["thing", used] = Term("iri", named)
+        return Term("iri", named)
 
     def _other_scheme(self, iri: str, among: set[str] | None) -> Guess | None:
         """Find a concept of the same slug in another scheme."""
