@@ -221,7 +221,8 @@ def example(code: str, published: Published) -> str:
         if path.parent.name == code:
             problems = verdict(reading_of(path, published), published).problems
             message = next(one.message for one in problems if one.code == code)
-            return message.replace("|", "\\|").replace("<", "&lt;")
+            short = message.partition(" Usual cause:")[0]
+            return short.replace("|", "\\|").replace("<", "&lt;")
     return "–"
 
 

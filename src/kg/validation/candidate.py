@@ -457,12 +457,13 @@ class _Arranger:
         if iri.startswith(base) and pattern.match(iri.removeprefix(base)):
             return True
         label = self.candidate.labels.get(iri) or iri.rsplit("/", 1)[-1]
-        wanted = self._short(base + names.slugify(label)) if names.slugify(label) else f"{base}…"
+        prefix = "document:" if base == names.DOCUMENT else "id:"
+        wanted = f"{prefix}{names.slugify(label) or '…'}"
         self._tell(
             one,
             "subject",
             "malformed-slug",
-            f"{self._short(iri)} is not named as things here are: expected {self._short(base)[:60]} and "
+            f"{self._short(iri)} is not named as things here are: expected {prefix} and "
             "lower-case words with hyphens.",
             f"name it {wanted}.",
             expected=wanted,

@@ -9,7 +9,7 @@ import pyoxigraph as ox
 
 from kg import names
 from kg.errors import Problem
-from kg.turtle import Statement
+from kg.turtle import Statement, Term
 from kg.validation.candidate import TYPE, Candidate, Placed
 
 
@@ -39,6 +39,10 @@ class Consistency:
         self.statements = [
             one.statement for one in placed if one.graph.startswith((names.CLAIM, names.GRAPH))
         ]
+        self.types: dict[str, list[Statement]] = defaultdict(list)
+        for one in self.statements:
+            if one.predicate.value == TYPE:
+                self.types[one.subject.value].append(one)
         self.published, self.lexicon = candidate.published, candidate.published.lexicon
 
     def problems(self) -> Iterator[Problem]:
@@ -93,9 +97,8 @@ class Consistency:
         """Yield the classes of a thing, each with who says so; one statement is left out."""
         for kind in sorted(self.published.types(thing)):
             yield kind, "it is published as one"
-        for one in self.statements:
-            is_type = one.predicate.value == TYPE and one.subject.value == thing
-            if is_type and one is not but and one.object.value != but.object.value:
+        for one in self.types[thing]:
+            if one is not but and one.object.value != but.object.value:
                 yield one.object.value, f"line {one.line} calls it one"
 
     def _clash(self, kind: str, other: str) -> tuple[str, str] | None:
@@ -111,14 +114,12 @@ class Consistency:
 
     def _opposed(self) -> Iterator[Problem]:
         """Tell of two things related by two properties that exclude each other."""
-        for number, one in enumerate(self.statements):
+        said: set[tuple[Term, str, Term]] = set()
+        for one in self.statements:
             for other in self.lexicon.opposed.get(one.predicate.value, ()):
                 quad = (ox.NamedNode(one.subject.value), ox.NamedNode(other))
                 is_said = one.object.kind == "iri" and (
-                    any(
-                        (two.subject, two.predicate.value, two.object) == (one.subject, other, one.object)
-                        for two in self.statements[:number]
-                    )
+                    (one.subject, other, one.object) in said
                     or any(
                         self.published.store.quads_for_pattern(*quad, ox.NamedNode(one.object.value), None)
                     )
@@ -134,6 +135,8 @@ class Consistency:
                         "exclude each other.",
                         fix="leave one of the two out.",
                     )
+
+            said.add((one.subject, one.predicate.value, one.object))
 
     def _functional(self) -> Iterator[Problem]:
         """Tell of a second value where the ontology lets there be one."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from kg.errors import Edit, Problem, UsageError
+from kg.names import Prefixes
 from kg.parsing import Reading, read
-from kg.validation.published import Published
 
 Examine = Callable[[Reading], Sequence[Problem]]
 Mend = Callable[[Reading, Sequence[Edit]], Reading]
@@ -45,17 +45,24 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     return found
 
 
-def mend_text(published: Published) -> Mend:
+def mend_text(prefixes: Prefixes) -> Mend:
     """Return what applies edits to a reading's text and reads it again."""
 
     def mend(reading: Reading, edits: Sequence[Edit]) -> Reading:
         text = apply_edits(reading.text, edits)
-        return read(text.encode("utf-8"), path=reading.path, prefixes=published.prefixes)
+        return read(text.encode("utf-8"), path=reading.path, prefixes=prefixes)
 
     return mend
 
 
-def prove(reading: Reading, problems: Sequence[Problem], examine: Examine, *, mend: Mend) -> list[Problem]:
+def prove(
+    reading: Reading,
+    problems: Sequence[Problem],
+    examine: Examine,
+    *,
+    prefixes: Prefixes,
+    mend: Mend | None = None,
+) -> list[Problem]:
     """
     Keep the edits by which a problem vanishes while nothing new appears; the others keep their words.
 
@@ -65,11 +72,16 @@ def prove(reading: Reading, problems: Sequence[Problem], examine: Examine, *, me
         reading: What was judged.
         problems: What was found; those with edits are tried.
         examine: What judges a reading, without trying edits.
-        mend: What applies edits to a reading.
+        prefixes: The project's.
+        mend: What applies edits to a reading; that of texts where it is not given. Cells have no other.
     """
     tried = [one for one in problems if one.edits]
     if not tried:
         return list(problems)
+    if mend is None:
+        if any(edit.cell for one in tried for edit in one.edits):
+            return [replace(one, edits=()) for one in problems]
+        mend = mend_text(prefixes)
     before = _keys(problems)
     if _is_mended(tried, reading, before, examine, mend):
         return list(problems)

@@ -15,7 +15,7 @@ from kg.turtle import Statement
 from kg.validation.candidate import Candidate, Placed, arrange
 from kg.validation.conformity import Conformity
 from kg.validation.consistency import Consistency
-from kg.validation.fixes import Mend, mend_text, prove
+from kg.validation.fixes import Mend, prove
 from kg.validation.likeness import Likeness
 from kg.validation.oddity import Oddity
 from kg.validation.proposals import Proposals
@@ -78,7 +78,7 @@ def judge(
         return _examine(one, published, documents or {}, day)
 
     problems, quads = examine(reading)
-    proved = prove(reading, problems, lambda one: examine(one)[0], mend=mend or mend_text(published))
+    proved = prove(reading, problems, lambda one: examine(one)[0], prefixes=published.prefixes, mend=mend)
     return Verdict(_in_order(proved), tuple(quads))
 
 

@@ -10,7 +10,7 @@ import pyoxigraph as ox
 
 from kg import names
 from kg.errors import Problem
-from kg.turtle import Statement
+from kg.turtle import Statement, Term
 from kg.validation.candidate import TYPE, Candidate, Placed, to_ox
 
 _EVIDENCE = ox.NamedNode(names.LAT + "evidence")
@@ -56,12 +56,16 @@ class Likeness:
         self.claims: dict[str, list[Statement]] = defaultdict(list)
         self.records: dict[str, list[Statement]] = defaultdict(list)
         self.documents: dict[str, str] = {}
+        self._claims_here: dict[tuple[Term, ...], set[str]] = defaultdict(set)
         for one in placed:
             if one.graph.startswith(names.CLAIM):
                 self.claims[one.graph].append(one.statement)
+                self._claims_here[one.statement[1:4]].add(one.graph)
                 self.records[one.statement.subject.value].append(one.statement)
             elif one.statement.predicate.value == _STATED_IN.value:
                 self.documents[one.statement.subject.value] = one.statement.object.value
+
+        self._numbers = {one: number for number, one in enumerate(self.claims)}
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is said already, said otherwise, and said twice here."""
@@ -119,10 +123,10 @@ class Likeness:
     def _repeated_here(self, claim: str, statements: list[Statement]) -> Problem | None:
         """Tell of a claim that another claim of the contribution says already."""
         mine = {one[1:4] for one in statements if one.predicate.value != TYPE}
-        for other, others in self.claims.items():
-            if other == claim:
-                return None
-            if mine and mine <= {one[1:4] for one in others} and self._documents_agree(claim, other):
+        sharing = [self._claims_here[one] for one in mine]
+        for other in sorted(set.intersection(*sharing) if sharing else ()):
+            is_earlier = self._numbers[other] < self._numbers[claim]
+            if is_earlier and self._documents_agree(claim, other):
                 return self.candidate.at(
                     statements[0],
                     "graph",

@@ -68,6 +68,10 @@ class Oddity:
         self.about: dict[str, list[Statement]] = defaultdict(list)
         for one in self.placed:
             self.about[one.statement.subject.value].append(one.statement)
+        self.dates: dict[str, list[str]] = defaultdict(list)
+        for one in candidate.placed:
+            if one.statement.predicate.value == names.LAT + "date":
+                self.dates[one.statement.subject.value].append(one.statement.object.value)
         self.documents = {
             one.statement.subject.value: one.statement.object.value
             for one in candidate.placed
@@ -124,11 +128,7 @@ class Oddity:
 
     def _published_on(self, document: str) -> str | None:
         values = [value for value, _ in self._values(document, names.LAT + "date")]
-        values += [
-            one.statement.object.value
-            for one in self.candidate.placed
-            if one.statement.subject.value == document and one.statement.predicate.value == names.LAT + "date"
-        ]
+        values += self.dates[document]
         return max(values, default=None)
 
     def _life(self, one: Statement, other: Statement, said: str) -> Iterator[Problem]:

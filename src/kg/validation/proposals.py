@@ -15,9 +15,10 @@ from kg.turtle import Span, Statement, Term
 from kg.validation.candidate import DRAFT_CLAIM, DRAFT_PASSAGE, TYPE, Candidate
 from kg.validation.published import of_kinds
 from kg.validation.shacl import Result
-from kg.validation.spelling import guess_label, replace_span, respell, rewrite, text_at, write_iri
+from kg.validation.spelling import guess_label, lines_of, replace_span, respell, rewrite, text_at, write_iri
 
 _XSD = names.XSD
+_MAX_PROPOSALS = 200
 _LEXICAL = {
     _XSD + "gYear": re.compile(r"[0-9]{4}\Z"),
     _XSD + "gYearMonth": re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z"),
@@ -49,11 +50,12 @@ class Proposals:
         self.published, self.shapes = candidate.published, candidate.published.shapes
         self.lexicon = candidate.published.lexicon
         self.statements = candidate.reading.statements
+        self._tried = 0
         self.is_turtle = candidate.reading.path.suffix in (".ttl", ".trig", ".n3")
 
     def for_result(self, problem: Problem, result: Result, one: Statement | None) -> Problem:
         """Return the problem of a shape's result with what would mend it, where that can be computed."""
-        if one is None or one.places is None:
+        if one is None or one.places is None or not self._may_try():
             return problem
         makers: dict[str, Callable[[Problem, Result, Statement], Problem | None]] = {
             "wrong-datatype": self._literal,
@@ -72,7 +74,7 @@ class Proposals:
 
     def for_problem(self, problem: Problem) -> Problem:
         """Return any other problem with what would mend it, where that can be computed."""
-        if problem.edits or problem.subject is None:
+        if problem.edits or problem.subject is None or not self._may_try():
             return problem
         if problem.code in _REVERSED:
             return self._swapped(problem, problem.subject)
@@ -81,6 +83,11 @@ class Proposals:
         if problem.code == "already-named":
             return self._unnamed(problem, problem.subject)
         return problem
+
+    def _may_try(self) -> bool:
+        """Count what is tried: each costs a look through the text."""
+        self._tried += 1
+        return self._tried <= _MAX_PROPOSALS
 
     # --- literals ---------------------------------------------------------------------------------------
 
@@ -258,7 +265,7 @@ class Proposals:
         places = one.places
         if places is None or not self.is_turtle:
             return None
-        lines = self.reading.text.split("\n")
+        lines = lines_of(self.reading.text)
         same = [
             each
             for each in self.statements
@@ -297,7 +304,7 @@ class Proposals:
         if not all(one.predicate.value.startswith(naming) for one in block):
             return problem
         end = max((s.places.object for s in block if s.places), key=lambda at: (at.end_line, at.end_column))
-        after = _skip(self.reading.text.split("\n"), end.end_line, end.end_column)
+        after = _skip(lines_of(self.reading.text), end.end_line, end.end_column)
         if after is None or after[2] != ".":
             return problem
         start = head.places.subject

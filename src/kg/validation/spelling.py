@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
@@ -19,7 +20,6 @@ _LINES = (".nq", ".nt")
 _LEAST = 70.0
 _SURE = 80.0
 _MARGIN = 4.0
-_MAX_LABEL_SEARCHES = 20
 _CORE = re.compile(r"\A(?:has|is)(?=[A-Z])|(?<=[a-z])(?:By|Of|In|To)\Z")
 _SHORT = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_\-]*[A-Za-z0-9_])?\Z")
 _BARE = {
@@ -102,11 +102,17 @@ def _likeness(one: str, other: str) -> float:
 # --- edits ------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4)
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text, as its places count them; not to be changed."""
+    return text.split("\n")
+
+
 def text_at(reading: Reading, span: Span) -> str:
     """Return what stands at a place of a text; nothing for a cell."""
     if span.cell:
         return ""
-    lines = reading.text.split("\n")
+    lines = lines_of(reading.text)
     if not 0 < span.line <= span.end_line <= len(lines):
         return ""
     chosen = lines[span.line - 1 : span.end_line]
@@ -128,6 +134,8 @@ def respell(reading: Reading, span: Span | None, old: str, new: str) -> Edit | N
     """
     if span is None:
         return None
+    if span.cell:
+        return replace_span(span, write_iri(new, reading.prefixes))
     written = text_at(reading, span)
     if reading.path.suffix in _TURTLE:
         return replace_span(span, write_iri(new, reading.prefixes)) if written else None
@@ -141,7 +149,13 @@ def respell(reading: Reading, span: Span | None, old: str, new: str) -> Edit | N
 
 def rewrite(reading: Reading, span: Span | None, term: Term) -> Edit | None:
     """Return the edit that writes a term where another stands; none in formats other than Turtle's."""
-    if span is None or not text_at(reading, span):
+    if span is None:
+        return None
+    if span.cell:
+        return replace_span(
+            span, term.value if term.kind == "literal" else write_iri(term.value, reading.prefixes)
+        )
+    if not text_at(reading, span):
         return None
     if reading.path.suffix in _TURTLE:
         return replace_span(span, write_term(term, reading.prefixes))
