@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -13,13 +14,16 @@ import pytest
 
 from kg import names
 from kg.config import Settings
-from kg.errors import Problem
+from kg.errors import Edit, Problem, UsageError
+from kg.names import Prefixes
 from kg.parsing import Reading, read
 from kg.publication import publish
 from kg.validation import Published, Verdict, judge
+from kg.validation.candidate import arrange
 from kg.validation.codes import CODES
-from kg.validation.conformity import LEFT_OUT
-from kg.validation.fixes import apply_edits
+from kg.validation.conformity import LEFT_OUT, Conformity
+from kg.validation.fixes import apply_edits, prove
+from kg.validation.spelling import guess_thing
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = ROOT / "tests" / "cases" / "contributions"
@@ -190,6 +194,87 @@ def drafted(claim: str, published: Published) -> str:
     body = published.store.quads_for_pattern(None, None, None, ox.NamedNode(claim))
     inside = [f"{term(one.subject)} {one.predicate} {term(one.object)} ." for one in body]
     return "\n".join([*lines, f"{term(ox.NamedNode(claim))} {{", *inside, "}"])
+
+
+def test_judge_costs_the_same_whatever_is_published(published: Published) -> None:
+    """What is looked at is what the contribution touches: the store is asked by node, never as a whole."""
+    path = CASES / "accepted" / "one-claim.trig"
+    conformity = Conformity(arrange(reading_of(path, published), published), [], set())
+    assert conformity.around == []
+    candidate = arrange(reading_of(path, published), published)
+    around = Conformity(candidate, candidate.placed, set()).around
+    assert 0 < len(around) < 100
+
+
+def test_judge_never_proposes_what_it_did_not_prove(published: Published) -> None:
+    """Where an edit makes another problem, the words stay and the edit goes."""
+    text = (CASES / "accepted" / "mediation.ttl").read_text(encoding="utf-8")
+    text = text.replace("lat:hasMediator id:norway", "lat:hasMediater id:geneva", 1)
+    reading = read(text.encode(), path=Path("a.ttl"), prefixes=published.prefixes)
+    found = verdict(reading, published).problems
+    assert [one.code for one in found] == ["unknown-term", "wrong-class"]
+    assert found[0].edits  # the other problem was there before: only it stays
+
+
+def test_prove_drops_edits_that_mend_nothing() -> None:
+    """An edit after which the problem is still there is not kept; its words are."""
+    reading = Reading((), {}, (), "a b", Path("a.ttl"))
+    problem = Problem("b is wrong", fix="write c", edits=(Edit(1, 3, 1, 4, "c"),))
+    kept = prove(
+        reading, [problem], lambda one: [problem], prefixes=Prefixes({}), mend=lambda one, edits: one
+    )
+    assert kept == [replace(problem, edits=())]
+    assert kept[0].fix == "write c"
+
+
+def test_prove_tries_each_alone_when_all_together_do_not_do() -> None:
+    """One bad edit does not take the good ones with it."""
+    good = Problem("b is wrong", edits=(Edit(1, 1, 1, 2, "x"),))
+    bad = Problem("c is wrong", edits=(Edit(1, 3, 1, 4, "y"),))
+
+    def examine(reading: Reading) -> list[Problem]:
+        return [bad] if reading.text.startswith("x") else [good, bad]
+
+    def mend(reading: Reading, edits: Sequence[Edit]) -> Reading:
+        return replace(reading, text=apply_edits(reading.text, edits))
+
+    reading = Reading((), {}, (), "a b", Path("a.ttl"))
+    kept = prove(reading, [good, bad], examine, prefixes=Prefixes({}), mend=mend)
+    assert [bool(one.edits) for one in kept] == [True, False]
+
+
+def test_prove_leaves_cells_to_who_knows_tables() -> None:
+    """Edits of cells cannot be tried on a text: without a way to mend tables they are dropped."""
+    reading = Reading((), {}, (), "", Path("a.csv"))
+    problem = Problem("wrong", edits=(Edit(2, 3, 2, 3, "x", "A!C2"),))
+    (kept,) = prove(reading, [problem], lambda one: [], prefixes=Prefixes({}))
+    assert kept.edits == ()
+
+
+def test_apply_edits_refuses_overlaps_and_places_outside() -> None:
+    """Edits that cannot both be made, or stand nowhere, are an error."""
+    with pytest.raises(UsageError, match="overlap"):
+        apply_edits("abcd", [Edit(1, 1, 1, 3, "x"), Edit(1, 2, 1, 4, "y")])
+    with pytest.raises(UsageError, match="not in the text"):
+        apply_edits("abcd", [Edit(3, 1, 3, 2, "x")])
+    assert apply_edits("añ\nb", [Edit(1, 2, 1, 3, "n"), Edit(2, 1, 2, 1, ">")]) == "an\n>b"
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("id/mlata", "id/malta"),
+        ("id/republic-of-singapore", "id/singapore"),
+        ("id/un-security-counsil", "id/un-security-council"),
+        ("id/zzzzzz", None),
+    ],
+)
+def test_guess_thing_finds_by_spelling_and_by_label(
+    slip: str, meant: str | None, published: Published
+) -> None:
+    """A slip of the pen is found by its letters, another name by the aliases."""
+    found = guess_thing(names.BASE + slip, published).meant
+    assert found == (meant and names.BASE + meant)
 
 
 # --- documentation

@@ -135,9 +135,10 @@ class Candidate:
 
     def quads(self, placed: Iterable[Placed] | None = None) -> list[ox.Quad]:
         """Return the quads of the arranged statements."""
+        chosen = self.placed if placed is None else placed
         return [
             ox.Quad(to_ox(s), to_ox(p), to_ox(o), ox.NamedNode(graph))  # type: ignore[arg-type]
-            for (s, p, o), graph in ((one.triple, one.graph) for one in placed or self.placed)
+            for (s, p, o), graph in ((one.triple, one.graph) for one in chosen)
         ]
 
 

@@ -141,11 +141,13 @@ class Conformity:
     def _causes(self, results: list[Result]) -> list[Result]:
         """Leave out what only follows from another result: an order of no numbers, a wrong class."""
         odd = {one.focus for one in results if self.teller.code(one) in _ORDER}
+        odd_values = {(one.focus, one.path) for one in results if self.teller.code(one) in _ORDER}
         self.misclassed = {str(one.focus): one for one in results if self._is_misclassed(one, results)}
         return [
             one
             for one in results
             if not (one.component == SH.LessThanConstraintComponent and one.focus in odd)
+            and not (one.component == SH.MaxCountConstraintComponent and (one.focus, one.path) in odd_values)
             and not {str(one.focus), str(one.value)} & self.misclassed.keys()
         ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import pyoxigraph as ox
 
@@ -25,7 +25,8 @@ class Consistency:
         candidate: The arranged contribution.
         placed: Its statements to look at.
         told: The statements that an earlier problem stands on.
-        misclassed: Things whose class is told of already.
+
+    `settled` are the things whose class is told of: add those that others tell of.
     """
 
     def __init__(
@@ -33,9 +34,9 @@ class Consistency:
         candidate: Candidate,
         placed: Iterable[Placed],
         told: set[Statement],
-        misclassed: Collection[str | None] = (),
     ) -> None:
-        self.candidate, self.told, self.misclassed = candidate, told, misclassed
+        self.candidate, self.told = candidate, told
+        self.settled: set[str | None] = set()
         self.statements = [
             one.statement for one in placed if one.graph.startswith((names.CLAIM, names.GRAPH))
         ]
@@ -45,23 +46,26 @@ class Consistency:
                 self.types[one.subject.value].append(one)
         self.published, self.lexicon = candidate.published, candidate.published.lexicon
 
+    def type_problems(self) -> Iterator[Problem]:
+        """Yield the things that are called two things which nothing is both; note them as settled."""
+        yield from self._classes(one for one in self._follows() if one[0].predicate.value == TYPE)
+
     def problems(self) -> Iterator[Problem]:
-        """Yield what cannot be."""
-        yield from self._classes()
+        """Yield what else cannot be."""
+        yield from self._classes(self._follows())
         yield from self._opposed()
         yield from self._functional()
 
-    def _classes(self) -> Iterator[Problem]:
+    def _classes(self, given: Iterable[tuple[Statement, str, str, str]]) -> Iterator[Problem]:
         """Tell of a thing that would be of two classes that share nothing."""
-        told: set[str] = set()
-        for one, thing, kind, why in self._follows():
-            if thing in told or thing in self.misclassed or one in self.told:
+        for one, thing, kind, why in given:
+            if thing in self.settled or one in self.told:
                 continue
             for other, source in self._known(thing, one):
                 clash = self._clash(kind, other)
                 if clash is None:
                     continue
-                told.add(thing)
+                self.settled.add(thing)
                 part = "subject" if thing == one.subject.value else "object"
                 if one.predicate.value == TYPE:
                     part = "object"

@@ -98,15 +98,19 @@ def _examine(
     placed = vocabulary.placed
     if not candidate.is_whole:
         return problems, candidate.quads()
-    conformity = Conformity(candidate, placed, vocabulary.muted)
+    consistency = Consistency(candidate, placed, _told(problems, placed))
+    problems += consistency.type_problems()
+    muted = vocabulary.muted | {(one, "") for one in consistency.settled if one}
+    conformity = Conformity(candidate, placed, muted)
     found = [
         (proposals.for_result(problem, result, statement), statement)
         for problem, result, statement in conformity.problems()
     ]
     problems += _without_turned(found, candidate)
     problems += conformity.class_problems()
-    settled = {*conformity.misclassed, *(one.subject for one in problems if one.code in _TURNED)}
-    problems += Consistency(candidate, placed, _told(problems, placed), settled).problems()
+    consistency.settled |= {*conformity.misclassed, *(one.subject for one in problems if one.code in _TURNED)}
+    consistency.told = _told(problems, placed)
+    problems += consistency.problems()
     problems += Receipts(candidate, placed, _told(problems, placed), documents).problems()
     rows = (one for one in conformity.check_rows() if not _only_follows(one, candidate, problems))
     problems += [proposals.for_problem(one) for one in _news(rows, problems)]

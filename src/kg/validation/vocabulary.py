@@ -51,6 +51,7 @@ class Vocabulary:
         self._told: dict[tuple[str, str], Term | None] = {}
         self._uses: dict[str, list[tuple[Statement, Part]]] = defaultdict(list)
         self._guesses = 0
+        self._near: dict[str, bool] = {}
         for one in candidate.reading.statements:
             for part, term in (
                 ("subject", one.subject),
@@ -237,7 +238,8 @@ class Vocabulary:
         if predicate is not None:
             among = of_kinds(self.published, self.lexicon.ranges(predicate.value)) or None
         own = self.candidate.types
-        guess = self._limited(lambda: guess_thing(iri, self.published, own=own, among=among))
+        others = [name for name in own if name != iri]
+        guess = self._limited(lambda: guess_thing(iri, self.published, own=others, among=among))
         if base == names.CONCEPT and not guess.meant:
             guess = self._other_scheme(iri, among) or guess
         if guess.meant and guess.meant in own and self._is_slip(guess.meant, iri):
@@ -292,7 +294,19 @@ class Vocabulary:
     # --- small things -----------------------------------------------------------------------------------
 
     def _exists(self, iri: str) -> bool:
-        return iri in self.candidate.types or self.published.has(iri)
+        if self.published.has(iri) or iri in self.candidate.labels:
+            return True
+        return iri in self.candidate.types and not self._is_misspelt(iri)
+
+    def _is_misspelt(self, iri: str) -> bool:
+        """Tell whether a thing with a class here and no name is a published one, misspelt."""
+        if not iri.startswith(names.ID):
+            return False
+        if iri not in self._near:
+            guess = self._limited(lambda: guess_thing(iri, self.published))
+            is_same = guess.meant and self.published.types(guess.meant) & self.candidate.types[iri]
+            self._near[iri] = bool(is_same)
+        return self._near[iri]
 
     def _subject_kinds(self, one: Statement) -> set[str]:
         return self.candidate.kinds(one.subject.value)
