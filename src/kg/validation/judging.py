@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyoxigraph as ox
 
@@ -13,6 +13,7 @@ from kg.errors import Problem
 from kg.parsing import Reading
 from kg.turtle import Statement
 from kg.validation.candidate import Candidate, Placed, arrange
+from kg.validation.codes import CODES
 from kg.validation.conformity import Conformity
 from kg.validation.consistency import Consistency
 from kg.validation.fixes import Mend, prove
@@ -79,7 +80,7 @@ def judge(
 
     problems, quads = examine(reading)
     proved = prove(reading, problems, lambda one: examine(one)[0], prefixes=published.prefixes, mend=mend)
-    return Verdict(_in_order(proved), tuple(quads))
+    return Verdict(_in_order(map(_with_fix, proved)), tuple(quads))
 
 
 def _examine(
@@ -178,6 +179,12 @@ def _news(rows: Iterable[Problem], problems: Iterable[Problem]) -> Iterator[Prob
             if one.code == "cyclic-parts":  # each thing on the way round has its row
                 told |= {(one.code, other.subject) for other in found}
             yield one
+
+
+def _with_fix(problem: Problem) -> Problem:
+    """Return a problem with what mends its kind, where nothing better is known."""
+    known = CODES.get(problem.code or "")
+    return replace(problem, fix=known.mending) if known and known.mending and not problem.fix else problem
 
 
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

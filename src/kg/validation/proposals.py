@@ -269,7 +269,9 @@ class Proposals:
         same = [
             each
             for each in self.statements
-            if each.places and each.places.predicate == places.predicate and each is not one
+            if each.places
+            and each.places.predicate == places.predicate
+            and each.places.object != places.object
         ]
         if same:
             return None
