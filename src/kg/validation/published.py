@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from kg.config import Settings
 from kg.dataset import Snapshot
 from kg.evidence import SourceRuns
 from kg.names import Prefixes
-from kg.search import Index, fold
+from kg.search import Index, Match, fold
 from kg.validation.lexicon import Lexicon
 from kg.validation.shacl import NOT_DATA, to_rdflib
 
@@ -26,6 +26,7 @@ _ALIAS = ox.NamedNode(names.SKOS + "altLabel")
 _ENTITIES = ox.NamedNode(names.ENTITIES_GRAPH)
 _CONCEPTS = ox.NamedNode(names.CONCEPTS_GRAPH)
 _ONTOLOGY = ox.NamedNode(names.ONTOLOGY_GRAPH)
+_MAX_COMPARED = 500
 _SHAPES = ox.NamedNode(names.SHAPES_GRAPH)
 
 
@@ -91,9 +92,48 @@ class Published:
         return rows
 
     @cached_property
-    def index(self) -> Index:
-        """The labels and aliases of entities and concepts, to look up forgivingly."""
+    def by_kind(self) -> dict[str, set[str]]:
+        """Map each class to its entities, documents and concepts."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for iri, kind in self.known.items():
+            found[kind].add(iri)
+        return found
+
+    @cached_property
+    def by_namespace(self) -> dict[str, dict[str, str]]:
+        """Map each namespace to its entities, documents and concepts, each with its local name."""
+        found: dict[str, dict[str, str]] = defaultdict(dict)
+        for iri in self.known:
+            space, slash, local = iri.rpartition("/")
+            found[space + slash][iri] = local
+        return found
+
+    @cached_property
+    def _index(self) -> Index:
         return Index.from_rows(self._labels)
+
+    @cached_property
+    def _by_word(self) -> dict[str, list[tuple[str, str, str, bool]]]:
+        found: dict[str, list[tuple[str, str, str, bool]]] = defaultdict(list)
+        for row in self._labels:
+            for word in set(fold(row[1]).split()):
+                found[word].append(row)
+        return found
+
+    def find(self, text: str, *, among: Collection[str] | None = None, limit: int = 4) -> list[Match]:
+        """
+        List what a text may name, best first.
+
+        Only names that share one of its rarer words are compared, if there are any: the others cost time
+        that grows with the graph.
+        """
+        rows: dict[tuple[str, str, str, bool], None] = {}
+        for word in sorted(set(fold(text).split()), key=lambda one: len(self._by_word.get(one, ()))):
+            if len(rows) + len(self._by_word.get(word, ())) > _MAX_COMPARED:
+                break
+            rows.update(dict.fromkeys(self._by_word.get(word, ())))
+        index = Index.from_rows(rows) if rows else self._index
+        return index.find(text, among=among, limit=limit)
 
     @cached_property
     def by_name(self) -> dict[str, list[tuple[str, bool]]]:
@@ -175,7 +215,7 @@ class Published:
         return None
 
 
-def of_kinds(published: Published, kinds: Iterable[str]) -> set[str]:
+def of_kinds(published: Published, kinds: Iterable[str]) -> frozenset[str]:
     """Return the entities and concepts of some classes, or of classes below them."""
     wanted = {below for one in kinds for below in published.lexicon.below(one)}
-    return {iri for iri, kind in published.known.items() if kind in wanted}
+    return frozenset[str]().union(*(published.by_kind.get(one, ()) for one in wanted))

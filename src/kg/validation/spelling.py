@@ -65,9 +65,17 @@ def guess_thing(
         among: Only these are likely.
     """
     base = iri[: len(iri) - len(_local(iri))]
-    choices = {one: one[len(base) :] for one in (*published.known, *own) if one.startswith(base)}
-    found = process.extract(_local(iri), choices, scorer=fuzz.ratio, score_cutoff=_LEAST, limit=8)
-    scored = [(key, score) for _, score, key in found]
+    brought = {one: one[len(base) :] for one in own if one.startswith(base)}
+    scored = sorted(
+        {
+            (key, score)
+            for choices in (published.by_namespace.get(base, {}), brought)
+            for _, score, key in process.extract(
+                _local(iri), choices, scorer=fuzz.ratio, score_cutoff=_LEAST, limit=8
+            )
+        },
+        key=lambda one: (-one[1], one[0]),
+    )
     if among is not None and any(one in among for one, _ in scored):
         scored = [(one, score) for one, score in scored if one in among]
     guess = _guess(scored)
@@ -79,7 +87,7 @@ def guess_thing(
 
 def guess_label(text: str, published: Published, *, among: Collection[str] | None = None) -> Guess:
     """Say which thing a text may name."""
-    found = published.index.find(text, among=among, limit=4)
+    found = published.find(text, among=among)
     return _guess([(one.iri, one.score) for one in found], sure=90.0)
 
 

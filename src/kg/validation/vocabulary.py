@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Collection
 
 from kg import names
 from kg.errors import Edit, Problem
@@ -281,7 +282,7 @@ class Vocabulary:
         self._told["thing", used] = Term("iri", named)
         return Term("iri", named)
 
-    def _other_scheme(self, iri: str, among: set[str] | None) -> Guess | None:
+    def _other_scheme(self, iri: str, among: Collection[str] | None) -> Guess | None:
         """Find a concept of the same slug in another scheme."""
         slug = iri.rsplit("/", 1)[-1]
         found = sorted(
