@@ -19,7 +19,7 @@ from kg.names import Prefixes
 from kg.parsing import Reading, read
 from kg.publication import publish
 from kg.validation import Published, Verdict, judge
-from kg.validation.candidate import arrange
+from kg.validation.arrangement import arrange
 from kg.validation.codes import CODES
 from kg.validation.conformity import LEFT_OUT, Conformity
 from kg.validation.fixes import apply_edits, prove

@@ -1,8 +1,15 @@
 """
-Validation: data graph + shapes graph → problems, each with its file, its line and, where computable, its fix.
+Validation: data graph + shapes graph → problems; a contribution + what is published → its verdict.
 
-Two things are run: the shapes (`shapes/*.ttl`, by pyshacl: `shacl`) and the checks
+Over all files (`check`) two things are run: the shapes (`shapes/*.ttl`, by pyshacl: `shacl`) and the checks
 (`queries/checks/*.rq`, which return no rows: `checks`). `telling` makes problems of what they find.
+
+Over a contribution (`judge`, in `judging`), each step leaving out what only follows from an earlier one:
+`arrangement` statements to graphs · `vocabulary` terms and things that do not exist · `conformity` shapes and
+checks over what it touches · `consistency` what the ontology excludes · `receipts` passages proved · `likeness`
+said already or otherwise · `oddity` dates and numbers that look like slips · `proposals` edits that may mend
+· `fixes` edits applied and proved. They share `candidate` (the arranged contribution), `published` (what it is
+held against), `lexicon` (the terms), `spelling` (what was meant) and `codes` (the kinds of problems).
 Nothing here knows who wrote the triples.
 """
 

@@ -12,7 +12,8 @@ from kg import names
 from kg.errors import Problem
 from kg.parsing import Reading
 from kg.turtle import Statement
-from kg.validation.candidate import Candidate, Placed, arrange
+from kg.validation.arrangement import arrange
+from kg.validation.candidate import Candidate, Placed
 from kg.validation.codes import CODES
 from kg.validation.conformity import Conformity
 from kg.validation.consistency import Consistency
