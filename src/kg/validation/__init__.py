@@ -5,11 +5,19 @@ Over all files (`check`) two things are run: the shapes (`shapes/*.ttl`, by pysh
 (`queries/checks/*.rq`, which return no rows: `checks`). `telling` makes problems of what they find.
 
 Over a contribution (`judge`, in `judging`), each step leaving out what only follows from an earlier one:
-`arrangement` statements to graphs · `vocabulary` terms and things that do not exist · `conformity` shapes and
-checks over what it touches · `consistency` what the ontology excludes · `receipts` passages proved · `likeness`
-said already or otherwise · `oddity` dates and numbers that look like slips · `proposals` edits that may mend
-· `fixes` edits applied and proved. They share `candidate` (the arranged contribution), `published` (what it is
-held against), `lexicon` (the terms), `spelling` (what was meant) and `codes` (the kinds of problems).
+
+    arrangement  statements to graphs; what is not for a contributor to say
+    vocabulary   terms and things that do not exist
+    conformity   shapes and checks over what it touches
+    consistency  what the ontology excludes
+    receipts     passages proved, words not repeated
+    likeness     said already, or otherwise
+    oddity       dates and numbers that look like slips
+    proposals    edits that may mend a problem
+    fixes        edits applied and proved
+
+They share `candidate` (the arranged contribution), `published` (what it is held against), `lexicon` (the
+terms), `spelling` (what was meant) and `codes` (the kinds of problems).
 Nothing here knows who wrote the triples.
 """
 
