@@ -277,6 +277,23 @@ def test_guess_thing_finds_by_spelling_and_by_label(
     assert found == (meant and names.BASE + meant)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lat:statedIn document:harbour-notes-2025", "lat:statedIn 440"),
+        ("oa:hasSource document:harbour-notes-2025", 'oa:hasSource "NaN"^^xsd:decimal'),
+        ("lat:lastWords", "lat:wordCount id:malta ;\n  lat:lastWords"),
+        ("id:malta ;\n    lat:tenureIn", "_:malta ;\n    lat:tenureIn"),
+    ],
+)
+def test_judge_takes_any_term_anywhere(old: str, new: str, published: Published) -> None:
+    """A literal or a blank node where an IRI belongs is a problem, not a failure."""
+    text = (CASES / "accepted" / "one-claim.trig").read_text(encoding="utf-8")
+    assert old in text
+    reading = read(text.replace(old, new, 1).encode(), path=Path("a.trig"), prefixes=published.prefixes)
+    assert not verdict(reading, published).is_accepted
+
+
 # --- documentation
 
 

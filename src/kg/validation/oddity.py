@@ -123,7 +123,7 @@ class Oddity:
                     "look at the passage again; what is foretold has the status predicted.",
                 )
         for other in self.about[one.subject.value]:
-            if other.predicate.value in _LIVING:
+            if other.predicate.value in _LIVING and other.object.kind == "iri":
                 yield from self._life(one, other, said)
 
     def _published_on(self, document: str) -> str | None:

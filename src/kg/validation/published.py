@@ -26,6 +26,7 @@ _ALIAS = ox.NamedNode(names.SKOS + "altLabel")
 _ENTITIES = ox.NamedNode(names.ENTITIES_GRAPH)
 _CONCEPTS = ox.NamedNode(names.CONCEPTS_GRAPH)
 _ONTOLOGY = ox.NamedNode(names.ONTOLOGY_GRAPH)
+_NOTHING = ox.NamedNode("urn:lateral:no-iri")
 _MAX_COMPARED = 500
 _SHAPES = ox.NamedNode(names.SHAPES_GRAPH)
 
@@ -150,13 +151,13 @@ class Published:
 
     def quads_about(self, iri: str) -> Iterator[ox.Quad]:
         """Yield what the data says of a thing, each with its graph."""
-        for quad in self.store.quads_for_pattern(ox.NamedNode(iri), None, None, None):
+        for quad in self.store.quads_for_pattern(_node(iri), None, None, None):
             if isinstance(quad.graph_name, ox.NamedNode) and quad.graph_name.value not in NOT_DATA:
                 yield quad
 
     def types(self, iri: str) -> set[str]:
         """Return the classes that the data gives a thing."""
-        found = self.store.quads_for_pattern(ox.NamedNode(iri), TYPE, None, None)
+        found = self.store.quads_for_pattern(_node(iri), TYPE, None, None)
         return {
             one.object.value
             for one in found
@@ -167,15 +168,15 @@ class Published:
 
     def has(self, iri: str) -> bool:
         """Tell whether something of that name has a class."""
-        return next(self.store.quads_for_pattern(ox.NamedNode(iri), TYPE, None, None), None) is not None
+        return next(self.store.quads_for_pattern(_node(iri), TYPE, None, None), None) is not None
 
     def has_subject(self, iri: str) -> bool:
         """Tell whether anything is said of it."""
-        return next(self.store.quads_for_pattern(ox.NamedNode(iri), None, None, None), None) is not None
+        return next(self.store.quads_for_pattern(_node(iri), None, None, None), None) is not None
 
     def find_label(self, iri: str) -> str | None:
         """Return the label of a thing, a concept or a term."""
-        quad = next(self.store.quads_for_pattern(ox.NamedNode(iri), LABEL, None, None), None)
+        quad = next(self.store.quads_for_pattern(_node(iri), LABEL, None, None), None)
         return quad.object.value if quad and isinstance(quad.object, ox.Literal) else None
 
     def claims_saying(self, triple: ox.Triple) -> list[str]:
@@ -189,7 +190,7 @@ class Published:
 
     def values(self, subject: str, predicate: str) -> Iterator[tuple[ox.NamedNode | ox.Literal, str]]:
         """Yield what the claims give as the values of a property, each with its claim."""
-        node, property_ = ox.NamedNode(subject), ox.NamedNode(predicate)
+        node, property_ = _node(subject), _node(predicate)
         for quad in self.store.quads_for_pattern(node, property_, None, None):
             graph = quad.graph_name
             is_claimed = isinstance(graph, ox.NamedNode) and graph.value.startswith(names.CLAIM)
@@ -207,7 +208,7 @@ class Published:
         if self.documents_path is None:
             return None
         file = ox.NamedNode(names.LAT + "referenceFile")
-        for quad in self.store.quads_for_pattern(ox.NamedNode(document), file, None, None):
+        for quad in self.store.quads_for_pattern(_node(document), file, None, None):
             assert isinstance(quad.object, ox.Literal)
             path = self.documents_path / Path(quad.object.value).name
             if path.is_file():
@@ -219,3 +220,11 @@ def of_kinds(published: Published, kinds: Iterable[str]) -> frozenset[str]:
     """Return the entities and concepts of some classes, or of classes below them."""
     wanted = {below for one in kinds for below in published.lexicon.below(one)}
     return frozenset[str]().union(*(published.by_kind.get(one, ()) for one in wanted))
+
+
+def _node(iri: str) -> ox.NamedNode:
+    """Return an IRI as the store has it; of a text that is none, one that nothing has."""
+    try:
+        return ox.NamedNode(iri)
+    except ValueError:
+        return _NOTHING
