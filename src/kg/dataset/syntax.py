@@ -18,6 +18,15 @@ _MAX_PROBLEMS = 20
 _PLACE = re.compile(
     r"^Parser error (?:at|between) line .*?columns? [0-9]+(?: and (?:line [0-9]+ column )?[0-9]+)?: "
 )
+_CODES = {
+    "merge": "merge-conflict",
+    "mark": "byte-order-mark",
+    "string": "unclosed-string",
+    "end": "unexpected-end",
+    "dot": "missing-dot",
+    "bytes": "not-utf8",
+    "iri": "not-an-iri",
+}
 _UNDECLARED = re.compile(r"The prefix (.*): has not been declared")
 
 
@@ -85,7 +94,8 @@ def _explain(error: SyntaxError, content: bytes, path: Path, prefixes: Prefixes)
     token = _token(error, lines)
 
     def told(kind: str, message: str, fix: str | None = None) -> tuple[str, Problem]:
-        return kind, Problem(message, path, line, column, fix)
+        code = "undeclared-prefix" if kind.startswith("prefix ") else _CODES.get(kind, "syntax")
+        return kind, Problem(message, path, line, column, fix, code=code)
 
     if lines[line - 1].startswith(("<<<<<<<", "=======", ">>>>>>>")):
         return told(
@@ -197,6 +207,7 @@ def _other_bindings(
                 line,
                 1,
                 f"@prefix {prefix}: <{expected}> .",
+                code="other-prefix",
             )
 
 

@@ -2,54 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from kg import turtle
-from kg.dataset.syntax import parse
-from kg.errors import DataError, Problem
 from kg.names import Prefixes
+from kg.parsing import jsonld, lines, rdfxml, trig
+from kg.parsing.formats import NAMES, SUFFIXES, decode, find_format, unknown
+from kg.parsing.reading import MAX_BYTES, MAX_DEPTH, MAX_STATEMENTS, Reading, Source
 
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_STATEMENTS", "NAMES", "Reading", "read"]
 
-@dataclass(frozen=True)
-class Reading:
-    """
-    What one text says.
-
-    Args:
-        statements: In the order of the text, each with its places; none if it does not parse.
-        prefixes: Those that the text declares.
-        problems: Why it does not parse, or what is odd in its form.
-        text: As it was sent.
-        path: Its name; the suffix tells the format.
-    """
-
-    statements: tuple[turtle.Statement, ...]
-    prefixes: Mapping[str, str]
-    problems: tuple[Problem, ...]
-    text: str
-    path: Path
+_READERS: dict[str, Callable[[Source, Prefixes], Reading]] = {
+    "turtle": trig.read_turtle,
+    "trig": trig.read_trig,
+    "nquads": lines.read_quads,
+    "ntriples": lines.read_triples,
+    "jsonld": jsonld.read_jsonld,
+    "rdfxml": rdfxml.read_rdfxml,
+}
 
 
 def read(content: bytes, *, path: Path, media_type: str | None = None, prefixes: Prefixes) -> Reading:
     """
-    Read Turtle or TriG.
+    Read TriG, Turtle, N-Quads, N-Triples, JSON-LD or RDF/XML.
+
+    Nothing is fetched, and no content makes this raise: what cannot be read is told in `problems`.
 
     Args:
         content: The bytes as sent.
         path: The file's name; its suffix tells the format where the media type does not.
-        media_type: Not looked at yet.
+        media_type: As sent with it, if it was; it goes before the suffix.
         prefixes: The project's, to name those that are not declared.
     """
-    text = content.decode("utf-8", errors="replace")
-    parsed = parse(content, path, prefixes)
-    problems = [replace(one, code=one.code or "syntax") for one in parsed.problems]
-    if problems:
-        return Reading((), dict(parsed.prefixes), tuple(problems), text, path)
-    try:
-        document = turtle.read(text)
-    except DataError as error:
-        problems = [replace(one, path=path, code="syntax") for one in error.problems]
-        return Reading((), dict(parsed.prefixes), tuple(problems), text, path)
-    return Reading(tuple(document.statements), document.prefixes, (), text, path)
+    kind = find_format(content, path=path, media_type=media_type)
+    if kind is not None and SUFFIXES.get(path.suffix.lower()) != kind:
+        suffix = next(suffix for suffix, one in SUFFIXES.items() if one == kind)
+        path = path.with_name(path.name + suffix)  # those who look at the suffix later see what it is
+    source, problems = decode(content, path)
+    if source is None:
+        text = content[:MAX_BYTES].decode("utf-8", errors="replace")
+        return Reading((), {}, tuple(problems), text, path)
+    if kind is None:
+        return source.reading(problems=[unknown(path, media_type)])
+    reading = _READERS[kind](source, prefixes)
+    return replace(reading, problems=tuple(replace(one, path=path) for one in reading.problems))
