@@ -15,6 +15,7 @@ from kg.names import Prefixes
 
 FORMATS = {".ttl": ox.RdfFormat.TURTLE, ".trig": ox.RdfFormat.TRIG}
 _MAX_PROBLEMS = 20
+_MAX_ERRORS = 200  # of the parser: most follow from others, and are not told
 _PLACE = re.compile(
     r"^Parser error (?:at|between) line .*?columns? [0-9]+(?: and (?:line [0-9]+ column )?[0-9]+)?: "
 )
@@ -53,13 +54,15 @@ def parse(content: bytes, path: Path, prefixes: Prefixes) -> Parsed:
     found = Parsed()
     parser = ox.parse(content, format=FORMATS[path.suffix])
     explained: list[tuple[str, Problem]] = []
-    while True:
+    lines: list[str] = []
+    while len(explained) < _MAX_ERRORS:
         try:
             found.quads.append(next(parser))
         except StopIteration:
             break
         except SyntaxError as error:
-            explained.append(_explain(error, content, path, prefixes))
+            lines = lines or content.decode("utf-8", errors="replace").split("\n")
+            explained.append(_explain(error, lines, path, prefixes))
     found.prefixes = parser.prefixes
     found.problems = list(_worth_telling(explained))
     found.problems += _other_bindings(found.prefixes, content, path, prefixes)
@@ -87,10 +90,9 @@ def _worth_telling(explained: list[tuple[str, Problem]]) -> Iterator[Problem]:
             return
 
 
-def _explain(error: SyntaxError, content: bytes, path: Path, prefixes: Prefixes) -> tuple[str, Problem]:
+def _explain(error: SyntaxError, lines: list[str], path: Path, prefixes: Prefixes) -> tuple[str, Problem]:
     reason = _PLACE.sub("", str(error.msg))
     line, column = error.lineno or 1, error.offset or 1
-    lines = content.decode("utf-8", errors="replace").split("\n")
     token = _token(error, lines)
 
     def told(kind: str, message: str, fix: str | None = None) -> tuple[str, Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from kg.errors import Problem
 from kg.names import Prefixes
 from kg.parsing import jsonld, lines, rdfxml, trig
 from kg.parsing.formats import NAMES, SUFFIXES, decode, find_format, unknown
@@ -45,5 +46,17 @@ def read(content: bytes, *, path: Path, media_type: str | None = None, prefixes:
         return Reading((), {}, tuple(problems), text, path)
     if kind is None:
         return source.reading(problems=[unknown(path, media_type)])
-    reading = _READERS[kind](source, prefixes)
+    try:
+        reading = _READERS[kind](source, prefixes)
+    except MemoryError:  # of the parser, which bounds how long one token may be
+        reading = source.reading(problems=[_too_long(path)])
     return replace(reading, problems=tuple(replace(one, path=path) for one in reading.problems))
+
+
+def _too_long(path: Path) -> Problem:
+    return Problem(
+        "one value is too long to be read: expected shorter ones.",
+        path,
+        fix="a passage holds no text; a description is a few sentences.",
+        code="too-large",
+    )

@@ -1,10 +1,12 @@
-"""JSON-LD read with places: contexts, and nodes to statements. What it does not know it says, and others read it."""
+"""JSON-LD read with places: contexts, and nodes to statements; what it does not know it says."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+
+import pyoxigraph as ox
 
 from kg.parsing.jsontext import Node
 from kg.parsing.reading import Lines
@@ -68,13 +70,15 @@ class Expansion:
     Args:
         lines: Its lines.
 
-    `dropped` holds keys and names that mean nothing where they stand, `bare` names whose prefix is not declared.
+    `dropped` holds keys and names that mean nothing where they stand, `wrong` those that make no IRI, and `used`
+    the prefixes that no context declares.
     """
 
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
         self.found: list[Statement] = []
         self.dropped: list[Node] = []
+        self.wrong: list[Node] = []
         self.used: dict[str, Node] = {}
         self.blanks = 0
 
@@ -311,6 +315,9 @@ class Expansion:
         if iri is None or not (iri.startswith(("_:", "@")) or _SCHEME.match(iri)):
             self.dropped.append(value)
             return None
+        if not iri.startswith(("_:", "@")) and not _is_iri(iri):
+            self.wrong.append(value)
+            return None
         return Term("blank" if iri.startswith("_:") else "iri", iri)
 
     def _note(self, value: Node, context: Context) -> None:
@@ -336,6 +343,14 @@ class Expansion:
         places = Places(graph and graph[1], subject[1], predicate[1], value[1])
         lines = places.predicate.line, places.subject.line
         self.found.append(Statement(graph and graph[0], subject[0], predicate[0], value[0], *lines, places))
+
+
+def _is_iri(text: str) -> bool:
+    try:
+        ox.NamedNode(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _number(written: str, datatype: str | None) -> Term:

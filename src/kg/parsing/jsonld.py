@@ -61,7 +61,7 @@ def _diagnosis(prefixes: Prefixes) -> Callable[[str], list[Fault]]:
             _parse(text, root, prefixes)
         except SyntaxError as error:
             return [_refused(str(error.msg), text)]
-        return list(_undeclared(text, root, prefixes))
+        return sorted(_undeclared(text, root, prefixes), key=lambda one: one.start)
 
     return diagnose
 
@@ -127,6 +127,14 @@ def _expand(text: str, prefixes: Prefixes) -> tuple[Expansion, bool]:
 def _undeclared(text: str, root: Node, prefixes: Prefixes) -> Iterator[Fault]:
     """Find names whose prefix is one of the project's and is declared by no context: JSON-LD takes them as IRIs."""
     expansion, _ = _expand(text, prefixes)
+    for one in expansion.wrong:
+        yield Fault(
+            one.start,
+            one.end,
+            f"{str(one.value)[:80]!r} makes no IRI: expected one without spaces and quotes.",
+            "not-an-iri",
+            "write a prefixed name (id:malta), or the IRI in full.",
+        )
     missing = {prefix: node for prefix, node in expansion.used.items() if prefix in prefixes}
     if not missing:
         return

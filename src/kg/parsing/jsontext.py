@@ -121,9 +121,8 @@ class _Scanner:
         at = self.at
         if not character:
             closing = self._closing()
-            self._refuse(
-                "the text ends inside a value: expected the rest.", f"end it with {closing}", closing
-            )
+            fix = f"write the value, and end with {closing}" if closing else "write an object: { … }."
+            self._refuse("the text ends where a value was expected.", fix, "a value")
         if character in _SMART or character == "'":
             self._quotes(character)
         if word:

@@ -14,8 +14,8 @@ from kg.errors import Edit, Problem
 from kg.parsing.reading import Change, Fault, Lines
 
 MAX_PROBLEMS = 50
-_MAX_PARSED = 20_000_000  # characters parsed to prove repairs of one text: some seconds
-_MANY = 20  # as many as a diagnosis may tell at once: behind it there may be more
+_MAX_PARSED = 4_000_000  # characters parsed to prove repairs of one text: some seconds
+_MAX_TRIALS = 150
 Diagnose = Callable[[str], list[Fault]]
 
 
@@ -58,6 +58,8 @@ class _Teller:
         self.told: list[Problem] = []
         self.seen: set[tuple[int, str]] = set()
         self.parsed = 0
+        self.trials = 0
+        self.unmended = -1  # the line of the last fault that stayed: what follows at once may be its echo
 
     def tell(self) -> list[Problem]:
         """Go from fault to fault."""
@@ -68,6 +70,7 @@ class _Teller:
             self.seen.add((self._sent(fault.start), fault.message))
             if mended is None:
                 self._say(fault, ())
+                self.unmended = self.lines.place(self._sent(fault.start))[0]
                 if fault.is_last:
                     break
                 faults = faults[1:]
@@ -89,30 +92,35 @@ class _Teller:
         return found
 
     def _mend(self, fault: Fault, count: int) -> tuple[tuple[Change, ...], list[Fault]] | None:
-        """Return the repair that leads furthest with the faults that stay, or None."""
-        best: tuple[tuple[int, int], tuple[Change, ...], list[Fault]] | None = None
-        here = self._sent(fault.start)
-        for repair in fault.repairs:
-            if self.parsed > _MAX_PARSED:
+        """Return the repair that leaves least, the likelier before, with the faults that stay; or None."""
+        best: tuple[int, tuple[Change, ...], list[Fault]] | None = None
+        line = self.lines.place(self._sent(fault.start))[0]
+        for repair in () if fault.is_guess and line - self.unmended <= 1 else fault.repairs:
+            if self.parsed > _MAX_PARSED or self.trials > _MAX_TRIALS or (best is not None and best[0] == 0):
                 break
             made = tuple(Change(self._sent(one.start), self._sent(one.end), one.text) for one in repair)
             trial = [*self.changes, *made]
             if apply_changes(self.text, trial) is None:
                 continue
+            self.trials += 1
             left = self._find(trial)
-            before, self.changes = self.changes, trial
-            first = min((self._sent(one.start) for one in left), default=len(self.text) + 1)
-            self.changes = before
-            is_further = first > here or not any(one.code == fault.code for one in left)
-            is_fewer = fault.is_last or len(left) < count or count >= _MANY
-            if not is_further or not is_fewer:
-                continue
-            key = (len(left), -first)
-            if best is None or key < best[0]:
-                best = (key, made, left)
-            if not left:
-                break
+            if self._is_better(fault, count, left, trial) and (best is None or len(left) < best[0]):
+                best = (len(left), made, left)
         return None if best is None else best[1:]
+
+    def _is_better(self, fault: Fault, count: int, left: list[Fault], trial: list[Change]) -> bool:
+        """Tell whether a repair leads on: to what stands later, and with a guess behind the line or to less."""
+        if not left:
+            return True
+        here = self._sent(fault.start)
+        before, self.changes = self.changes, trial
+        first = min(self._sent(one.start) for one in left)
+        self.changes = before
+        if not fault.is_guess:
+            return first > here or not any(one.code == fault.code for one in left)
+        is_behind = self.lines.place(first)[0] > self.lines.place(here)[0]
+        is_other = not next(one for one in left).is_guess
+        return first > here and (len(left) < count or is_behind or is_other)
 
     def _sent(self, offset: int) -> int:
         """Return where a place of the draft stands in the text as sent."""

@@ -19,6 +19,7 @@ from kg.turtle import Places
 _ENCODING = re.compile(r"""<\?xml[^>]*?encoding\s*=\s*["']([^"']+)["']""")
 _AMPERSAND = re.compile(r"&(?!(?:[A-Za-z][\w.-]*|#[0-9]+|#x[0-9A-Fa-f]+);)")
 _ENTITY = re.compile(r"&([A-Za-z][\w.-]*);")
+_COMMENT = re.compile(r"[^<>\s]\s*(<!--.*?-->)", re.DOTALL)
 _QUOTED = re.compile(r"'([^']+)'|`([^`]+)`")
 _SMART = "“”„‟«»"
 _Repair = tuple[Change, ...]
@@ -26,13 +27,14 @@ _Repair = tuple[Change, ...]
 
 def read_rdfxml(source: Source, prefixes: Prefixes) -> Reading:
     """Read RDF/XML."""
-    diagnose = _diagnosis(prefixes)
-    if diagnose(source.text):
-        return source.reading(problems=tell(source.text, source.path, diagnose))
     striping = Striping(source.text, prefixes)
-    striping.read()
+    try:
+        striping.read()
+        quads = _parse(source.text)
+    except (XMLFault, expat.ExpatError, SyntaxError):
+        return source.reading(problems=tell(source.text, source.path, _diagnosis(prefixes)))
     first = striping.lines.span(0, 0)
-    placed = agree(striping.found, _parse(source.text), Places(None, first, first, first))
+    placed = agree(striping.found, quads, Places(None, first, first, first))
     return source.reading(placed, striping.declared)
 
 
@@ -166,7 +168,7 @@ def _ended(text: str, at: int, names: list[str]) -> Fault:
 
 def _unknown_entity(entity: re.Match[str], prefixes: Prefixes) -> Fault:
     name = entity[1]
-    meant = html5.get(f"{name};") or prefixes.get(name)
+    meant = prefixes.get(name) or html5.get(f"{name};")
     return Fault(
         entity.start(),
         entity.end(),
@@ -182,6 +184,12 @@ def _unknown_entity(entity: re.Match[str], prefixes: Prefixes) -> Fault:
 
 def _guesses(text: str, at: int) -> Iterator[_Repair]:
     character = text[at : at + 1]
+    if character and character in _SMART:
+        closing = re.search(f'[{_SMART}"]', text[at + 1 : at + 400])
+        if closing:
+            stop = at + 1 + closing.start()
+            yield (Change(at, at + 1, '"'), Change(stop, stop + 1, '"'))
+        return
     before = text.rfind("<", 0, at)
     if before >= 0 and (
         ">" not in text[before:at] or not re.match(r"</?[A-Za-z_?!]", text[before : before + 3])
@@ -199,11 +207,6 @@ def _guesses(text: str, at: int) -> Iterator[_Repair]:
                 yield (Change(stop, stop, '"'),)
         if character == "<":
             yield (Change(len(text[:at].rstrip()), len(text[:at].rstrip()), ">"),)
-    if character and character in _SMART:
-        closing = re.search(f'[{_SMART}"]', text[at + 1 : at + 400])
-        if closing:
-            stop = at + 1 + closing.start()
-            yield (Change(at, at + 1, '"'), Change(stop, stop + 1, '"'))
     if character == "<":
         yield (Change(at, at + 1, "&lt;"),)
     if character and ord(character) < 32:
@@ -212,10 +215,20 @@ def _guesses(text: str, at: int) -> Iterator[_Repair]:
 
 def _refused(message: str, text: str) -> Fault:
     """Tell what the parser says, at the thing that it names if that is found."""
+    comment = _COMMENT.search(text) if "text event" in message else None
+    if comment:
+        return Fault(
+            comment.start(1),
+            comment.end(1),
+            "a comment stands inside a value: expected text only.",
+            fix="delete the comment, or move it before the element.",
+            repairs=((Change(comment.start(1), comment.end(1), ""),),),
+            is_last=True,
+        )
     start, end = 0, min(1, len(text))
     for match in _QUOTED.finditer(message):
         word = match[1] or match[2]
-        at = text.find(word)
+        at = text.find(word) if len(word) > 3 else -1
         if at >= 0:
             start, end = at, at + len(word)
             break

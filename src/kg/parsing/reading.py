@@ -12,7 +12,7 @@ from kg.errors import Problem
 from kg.turtle import Span, Statement
 
 # Bounds on what one contribution may be; a larger one is sent in parts.
-MAX_BYTES = 20_000_000
+MAX_BYTES = 10_000_000
 MAX_STATEMENTS = 200_000
 MAX_DEPTH = 100
 
@@ -60,6 +60,7 @@ class Fault:
         repairs: Ways to mend it, the likeliest first; none is told that does not parse.
         is_last: Nothing behind it can be trusted, unless it is mended.
         level: As in a problem.
+        is_guess: Its repairs are guesses: one must leave less, or nothing in the line.
     """
 
     start: int
@@ -71,6 +72,7 @@ class Fault:
     repairs: tuple[tuple[Change, ...], ...] = ()
     is_last: bool = False
     level: str = "error"
+    is_guess: bool = False
 
 
 class Lines:
@@ -128,6 +130,15 @@ class Source:
                     self.path,
                     fix="send it in parts.",
                     code="too-large",
+                )
+            )
+        elif not statements:
+            told.append(
+                Problem(
+                    "nothing is stated here: expected statements.",
+                    self.path,
+                    code="empty",
+                    level="warning",
                 )
             )
         return Reading(tuple(statements), dict(prefixes or {}), tuple(told), self.text, self.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from kg import turtle
@@ -127,7 +128,7 @@ def _fault(problem: Problem, text: str, lines: Lines, tokens: _Tokens, prefixes:
             expected='"',
             repairs=tuple(_straighten(text, at)),
         )
-    return replace(fault, repairs=tuple(_punctuate(before, here, text, at)))
+    return replace(fault, repairs=tuple(_punctuate(before, here, text, at)), is_guess=True)
 
 
 def _declare(rest: str, prefixes: Prefixes) -> Iterator[_Repair]:
@@ -177,8 +178,9 @@ def _punctuate(
     second = text[earlier[1] : earlier[2]]
     if text[at : at + 1] == "\\":
         yield (Change(at, at, "\\"),)
-    if value.startswith("@") and "pre" in value.lower():
-        yield (Change(here[1], here[2], "@prefix"),)
+    if value.startswith("@"):
+        for meant in get_close_matches(value.lower(), ("@prefix", "@base"), n=1):
+            yield (Change(here[1], here[2], meant),)
     if held in (",", ";") and value in (".", ";", ",", "]", "}"):
         yield (Change(last[1], last[2], ""),)
     if held == ";":
@@ -194,5 +196,6 @@ def _punctuate(
             yield (Change(last[2], last[2], mark),)
         if value == "{" or held == "{":
             yield (Change(last[1], last[1], "}\n"),)
-    if value in (".", ";", ",", "]", ")", "}"):
+    is_directive = text[before[0][1] : before[0][2]].lower() in ("prefix", "base")
+    if value in ("]", ")") or (value and value in ".;,}" and (held in (".", ";", ",", "}") or is_directive)):
         yield (Change(here[1], here[2], ""),)
