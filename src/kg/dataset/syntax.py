@@ -61,7 +61,7 @@ def parse(content: bytes, path: Path, prefixes: Prefixes) -> Parsed:
         except StopIteration:
             break
         except SyntaxError as error:
-            lines = lines or content.decode("utf-8", errors="replace").split("\n")
+            lines = lines or re.split(r"\r\n|\r|\n", content.decode("utf-8", errors="replace"))
             explained.append(_explain(error, lines, path, prefixes))
     found.prefixes = parser.prefixes
     found.problems = list(_worth_telling(explained))

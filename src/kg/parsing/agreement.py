@@ -20,7 +20,7 @@ def agree(ours: Sequence[Statement], theirs: Sequence[ox.Quad], whole: Places) -
     Return the statements of the standard parser, each with its place.
 
     Where both read the same, up to the names of blank nodes, ours are returned. Else each of theirs takes the
-    place of the one of ours that is nearest to it: the same, one of the same subject and property, one of the subject.
+    place of the one of ours that is nearest: the same, or of its subject and property, or of its subject.
 
     Args:
         ours: What was read with places.
@@ -34,7 +34,7 @@ def agree(ours: Sequence[Statement], theirs: Sequence[ox.Quad], whole: Places) -
     near: dict[_Key, Places] = {}
     for one in reversed(ours):
         if one.places is not None:
-            near.update({key: one.places for key in _keys(one)})
+            near.update(dict.fromkeys(_keys(one), one.places))
     placed = []
     for one in converted:
         places = next((near[key] for key in _keys(one) if key in near), whole)
@@ -86,7 +86,7 @@ def is_same(ours: Iterable[Statement], theirs: Iterable[Statement]) -> bool:
     """
     Tell whether two readings say the same, whatever their blank nodes are called.
 
-    Blank nodes are told apart by what is said of them, some steps far: enough for what two parsers of one text do.
+    Blank nodes are told apart by what is said of them, some steps far: enough for two parsers of one text.
     """
     return _meaning(ours) == _meaning(theirs)
 

@@ -70,8 +70,8 @@ class Expansion:
     Args:
         lines: Its lines.
 
-    `dropped` holds keys and names that mean nothing where they stand, `wrong` those that make no IRI, and `used`
-    the prefixes that no context declares.
+    `dropped` holds keys and names that mean nothing where they stand, `wrong` those that make no IRI, and
+    `used` the prefixes that no context declares.
     """
 
     def __init__(self, lines: Lines) -> None:
@@ -162,7 +162,7 @@ class Expansion:
     def _node(
         self, node: Node, context: Context, graph: tuple[Term, Span] | None, *, is_read: bool = False
     ) -> tuple[Term, Span] | None:
-        """State what an object says; return its name and where that stands, or None if it has none that counts."""
+        """State what an object says; return its name and where that stands, or None if it has none."""
         context = context if is_read else self._context_of(node, context)
         members = [(context.expand(str(key.value), is_vocab=True), key, value) for key, value in node.members]
         subject = self._subject(node, members, context)

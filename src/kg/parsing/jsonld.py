@@ -93,9 +93,10 @@ def _remote(root: Node) -> Iterator[Fault]:
             yield Fault(
                 one.start,
                 one.end,
-                f"the context {str(one.value)[:200]!r} stands elsewhere, and nothing is fetched: expected it in this text.",
+                f"the context {str(one.value)[:200]!r} stands elsewhere, and nothing is fetched:"
+                " expected it in this text.",
                 "remote-context",
-                f'write the terms themselves ("@context": {{"lat": "{BASE}ontology#", …}}), or our own: "{CONTEXT}".',
+                f'write the terms ("@context": {{"lat": "{BASE}ontology#", …}}), or name ours: "{CONTEXT}".',
                 "an object",
             )
 
@@ -125,7 +126,7 @@ def _expand(text: str, prefixes: Prefixes) -> tuple[Expansion, bool]:
 
 
 def _undeclared(text: str, root: Node, prefixes: Prefixes) -> Iterator[Fault]:
-    """Find names whose prefix is one of the project's and is declared by no context: JSON-LD takes them as IRIs."""
+    """Find names that make no IRI, or whose prefix is ours and not declared: JSON-LD takes those as IRIs."""
     expansion, _ = _expand(text, prefixes)
     for one in expansion.wrong:
         yield Fault(
@@ -187,7 +188,7 @@ def _dropped(node: Node) -> Fault:
     return Fault(
         node.start,
         node.end,
-        f"{str(node.value)[:80]!r} means nothing here, and what stands there is not read: no context defines it.",
+        f"{str(node.value)[:80]!r} means nothing here and is not read: no context defines it.",
         "ignored-name",
         "write a prefixed name (lat:memberOf), or a whole IRI.",
         "a term, a prefixed name or an IRI",

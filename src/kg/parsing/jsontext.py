@@ -131,7 +131,7 @@ class _Scanner:
                 written, json.dumps(written, ensure_ascii=False)
             )
             self._refuse(
-                f"{written[:40]!r} is no JSON value: expected a string in quotes, a number, true, false or null.",
+                f'{written[:40]!r} is no JSON value: expected a "string", a number, true, false or null.',
                 f"write {better}.",
                 better,
                 ((Change(at, word.end(), better),),),

@@ -42,11 +42,11 @@ def read_triples(source: Source, prefixes: Prefixes) -> Reading:
 
 def _read(source: Source, kind: ox.RdfFormat, prefixes: Prefixes) -> Reading:
     try:
-        count = sum(1 for _ in ox.parse(source.text.encode("utf-8"), format=kind))
+        quads = list(ox.parse(source.text.encode("utf-8"), format=kind))
     except SyntaxError:
         return source.reading(problems=tell(source.text, source.path, _diagnosis(kind, prefixes)))
     statements = list(_statements(source.text))
-    if len(statements) != count:
+    if len(statements) != len(quads) or any(map(_is_newer, quads)):
         faults = _newer(source.text) or [
             Fault(0, 0, "where its statements stand cannot be told: expected one a line.")
         ]
@@ -93,6 +93,11 @@ def _term(kind: str, match: re.Match[str]) -> Term:
         "" if datatype == _XSD_STRING else datatype,
         match["tag"] or "",
     )
+
+
+def _is_newer(quad: ox.Quad) -> bool:
+    value = quad.object
+    return isinstance(value, ox.Triple) or (isinstance(value, ox.Literal) and value.direction is not None)
 
 
 def _newer(text: str) -> list[Fault]:
@@ -188,7 +193,7 @@ def _other(written: str, at: int, number: int, rest: str, prefixes: Prefixes) ->
         return Fault(
             at,
             at + name.end(),
-            f"{name.group()} is a prefixed name, and there are no prefixes in this format: expected a whole IRI.",
+            f"{name.group()} is a prefixed name, and this format has no prefixes: expected a whole IRI.",
             "prefixed-name",
             f"write {iri}, or name the file .trig and declare the prefix.",
             iri,

@@ -109,7 +109,7 @@ class _Teller:
         return None if best is None else best[1:]
 
     def _is_better(self, fault: Fault, count: int, left: list[Fault], trial: list[Change]) -> bool:
-        """Tell whether a repair leads on: to what stands later, and with a guess behind the line or to less."""
+        """Tell whether a repair leads on: to what stands later; a guess past its line, or to less."""
         if not left:
             return True
         here = self._sent(fault.start)

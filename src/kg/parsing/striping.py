@@ -321,7 +321,7 @@ class Striping:
             self.refuse(
                 start,
                 start + len(one.value),
-                f"{iri} is a prefixed name, and prefixes are not expanded in attributes: expected a whole IRI.",
+                f"{iri} is a prefixed name, which attributes do not take: expected a whole IRI.",
                 code="prefixed-name",
                 fix=f"write {full}.",
                 expected=full,

@@ -59,6 +59,7 @@ def _newer(problem: Problem, source: Source) -> Problem:
     """Tell what the standard parser takes and this graph does not."""
     lines = Lines(source.text)
     at = lines.offset(problem.line or 1, problem.column or 1)
+    at -= source.text[at - 1 : at + 1] == "{|"
     if _NEWER.match(source.text, at):
         return replace(
             problem,
@@ -72,6 +73,7 @@ def _newer(problem: Problem, source: Source) -> Problem:
 
 def _diagnosis(kind: Path, prefixes: Prefixes) -> Callable[[str], list[Fault]]:
     def diagnose(text: str) -> list[Fault]:
+        text = re.sub(r"\r(?!\n)", "\n", text)  # the parser counts lines so
         parsed = parse(text.encode("utf-8"), kind, prefixes)
         problems = [one for one in parsed.problems if one.code != _BOUND]
         if not problems:
