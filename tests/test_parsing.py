@@ -24,7 +24,6 @@ from kg.turtle import Span, Term
 
 PREFIXES = Prefixes({"lat": names.LAT, "id": names.ID, "rdfs": names.RDFS})
 CASES = Path(__file__).parent / "cases" / "parsing"
-SUITES = Path("../shared/w3c/rdf-tests/rdf/rdf11")
 RDF = f'<rdf:RDF xmlns:rdf="{names.RDF}" xmlns:e="http://e/">'
 FORMATS = {
     ".ttl": ox.RdfFormat.TURTLE,
@@ -430,49 +429,3 @@ def test_size_and_number_of_statements_are_bounded() -> None:
     for content in (large, many):
         reading = sent(content, "a.ttl")
         assert ([one.code for one in reading.problems], reading.statements) == (["too-large"], ())
-
-
-# The W3C suites, where they are present
-
-
-# By name: why a test of the suite is passed over.
-EXCEPTIONS: dict[str, str] = {}
-
-
-def suite() -> list[tuple[str, Path, str]]:
-    """Collect the tests of the suites: kind, file, name."""
-    found = []
-    for manifest in sorted(SUITES.glob("*/manifest.ttl")):
-        store = ox.Store()
-        base = manifest.resolve().as_uri()
-        store.load(path=str(manifest), format=ox.RdfFormat.TURTLE, base_iri=base)
-        rows = store.query(
-            "PREFIX mf: <http://www.w3.org/2001/sw/DataAccess/tests/test-manifest#>"
-            "SELECT ?type ?file ?name { ?t a ?type ; mf:action ?file ; mf:name ?name }"
-        )
-        assert isinstance(rows, ox.QuerySolutions)
-        for kind, file, name in rows:
-            path = Path(re.sub("^file://", "", file.value))
-            found.append((kind.value, path, name.value))
-    return found
-
-
-@pytest.mark.skipif(not SUITES.is_dir(), reason="the W3C suites of RDF 1.1 are not here")
-def test_w3c_suites_of_rdf_1_1() -> None:
-    """Positive tests are read as the standard parser reads them, negative ones are refused."""
-    wrong = []
-    cases = [one for one in suite() if one[2] not in EXCEPTIONS and one[1].suffix in FORMATS]
-    assert len(cases) > 500
-    for kind, path, name in cases:
-        content = path.read_bytes()
-        base = f"https://w3c.github.io/rdf-tests/rdf/rdf11/{path.parent.name}/{path.name}"
-        if path.suffix in (".ttl", ".trig"):
-            content = f"@base <{base}> .\n".encode() + content
-        reading = read(content, path=path, prefixes=Prefixes({}))
-        is_refused = any(one.level == "error" for one in reading.problems)
-        if "Negative" in kind:
-            wrong += [name] * (not is_refused)
-            continue
-        theirs = map(from_quad, ox.parse(content, format=FORMATS[path.suffix]))
-        wrong += [name] * (is_refused or not is_same(reading.statements, theirs))
-    assert wrong == []
