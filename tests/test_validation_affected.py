@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pyoxigraph as ox
+import pyshacl
 import pytest
 import rdflib
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +19,8 @@ from kg.dataset import load_dataset
 from kg.errors import DataError
 from kg.validation.affected import Dependencies, affected, read_path
 from kg.validation.checks import run_checks
-from kg.validation.culprits import Checks, Texts
+from kg.validation.culprits import Checks
+from kg.validation.matching import Texts
 from kg.validation.overlay import EACH, Overlay
 from kg.validation.shacl import Result, project, select_shapes, to_rdflib, validate
 
@@ -46,10 +48,17 @@ LITERALS = [
     ox.Literal("01", datatype=ox.NamedNode(XSD + "integer")),
     ox.Literal("9999", datatype=ox.NamedNode(XSD + "integer")),
 ]
-SAMPLED = ("hasMediator", "membershipIn", "tenureIn", "partOf", "hasApplicant", "heldBy", "citedWork", "endDate")
-QUICK = settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+SAMPLED = (
+    "hasMediator",
+    "membershipIn",
+    "tenureIn",
+    "partOf",
+    "hasApplicant",
+    "heldBy",
+    "citedWork",
+    "endDate",
 )
+QUICK = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 LONG = settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 Row = tuple[str, tuple[tuple[str, str], ...]]
@@ -79,7 +88,12 @@ def base() -> Base:
         uses = whole.quads_for_pattern(None, ox.NamedNode(LAT + local), None, None)
         graphs = sorted(str(one.graph_name)[1:-1] for one in uses)
         copy_from(whole, store, ox.NamedNode(next(one for one in graphs if one.startswith(names.CLAIM))))
-    for predicate in (SUBCLASS, TYPE, ox.NamedNode(RDFS + "range"), ox.NamedNode(names.OWL + "intersectionOf")):
+    for predicate in (
+        SUBCLASS,
+        TYPE,
+        ox.NamedNode(RDFS + "range"),
+        ox.NamedNode(names.OWL + "intersectionOf"),
+    ):
         store.extend(whole.quads_for_pattern(None, predicate, None, ONTOLOGY))
     equivalent = ox.NamedNode(names.OWL + "equivalentClass")
     store.extend(whole.quads_for_pattern(None, equivalent, None, ONTOLOGY))
@@ -125,7 +139,7 @@ def rows_of(found: Iterable[tuple[Path, dict[str, str]]]) -> set[Row]:
     return {(path.stem, tuple(sorted(row.items()))) for path, row in found}
 
 
-# --- random changes ------------------------------------------------------------------------------------
+# --- random changes -------------------------------------------------------------------------------
 
 Change = tuple[list[ox.Quad], list[ox.Quad]]
 Kind = Callable[[st.DrawFn, Base], Change]
@@ -166,7 +180,7 @@ def emptying(draw: st.DrawFn, known: Base) -> Change:
 def retyping(draw: st.DrawFn, known: Base) -> Change:
     """Give a thing another class, in place of its own or beside it."""
     node, kind = node_of(draw, known), draw(st.sampled_from(CLASSES))
-    old = [one for one in known.store.quads_for_pattern(node, TYPE, None, None)]
+    old = list(known.store.quads_for_pattern(node, TYPE, None, None))
     new = ox.Quad(node, TYPE, kind, old[0].graph_name if old else ENTITIES)
     return [new], old if draw(st.booleans()) else []
 
@@ -331,3 +345,238 @@ def test_shapes_on_affected_nodes_equal_all_at_length(change: Change) -> None:
 def test_checks_on_affected_culprits_equal_all_at_length(change: Change) -> None:
     """The same of two thousand changes, others every time."""
     hold_checks(change)
+
+
+# --- shapes and checks that we do not have, over small random graphs ------------------------------
+
+HEAD = """
+@prefix : <x:> . @prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .
+@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> . @prefix sh: <http://www.w3.org/ns/shacl#> .
+"""
+FOREIGN = {
+    "inverse": ":s a sh:NodeShape ; sh:targetClass :A ; "
+    "sh:property [ sh:path [ sh:inversePath :p ] ; sh:minCount 1 ] .",
+    "sequence": ":s a sh:PropertyShape ; sh:targetClass :A ; "
+    "sh:path ( :p [ sh:inversePath :q ] :p ) ; sh:class :B .",
+    "star": ":s a sh:NodeShape ; sh:targetSubjectsOf :p ; "
+    "sh:property [ sh:path [ sh:zeroOrMorePath :p ] ; sh:class :A ; sh:maxCount 3 ] .",
+    "plus": ":s a sh:NodeShape ; sh:targetObjectsOf :q ; sh:property "
+    "[ sh:path [ sh:oneOrMorePath [ sh:alternativePath ( :p :q ) ] ] ; sh:disjoint :p ; sh:minCount 2 ] .",
+    "optional": ":s a sh:NodeShape ; sh:targetNode :a , :b ; sh:property "
+    "[ sh:path ( [ sh:zeroOrOnePath :p ] :q ) ; sh:equals :p ] .",
+    "node": ":s a sh:NodeShape ; sh:targetClass :A ; sh:property [ sh:path :p ; sh:node :t ] . "
+    ":t a sh:NodeShape ; sh:property [ sh:path :q ; sh:minCount 1 ; sh:node :u ] . "
+    ":u a sh:NodeShape ; sh:not [ sh:class :B ] .",
+    "qualified": ":s a sh:NodeShape ; sh:targetClass :A ; sh:property :one , :two . "
+    ":one sh:path :p ; sh:qualifiedValueShape [ sh:class :A ] ; sh:qualifiedMinCount 1 ; "
+    "sh:qualifiedValueShapesDisjoint true . "
+    ":two sh:path :p ; sh:qualifiedValueShape [ sh:class :B ] ; sh:qualifiedMaxCount 1 ; "
+    "sh:qualifiedValueShapesDisjoint true .",
+    "logic": ":s a sh:NodeShape ; sh:targetClass :A ; "
+    "sh:xone ( [ sh:property [ sh:path :p ; sh:minCount 1 ] ] "
+    "[ sh:and ( [ sh:class :B ] [ sh:property [ sh:path :q ; sh:hasValue :a ] ] ) ] ) .",
+    "closed": ":s a sh:NodeShape ; sh:targetClass :A ; sh:closed true ; sh:ignoredProperties ( rdf:type ) ; "
+    "sh:property [ sh:path :p ; sh:uniqueLang true ] .",
+    "implicit": ":A a rdfs:Class , sh:NodeShape ; sh:property [ sh:path :q ; sh:maxCount 1 ] .",
+    "deactivated": ":s a sh:NodeShape ; sh:targetClass :A ; sh:deactivated true ; "
+    "sh:property [ sh:path :p ; sh:maxCount 0 ] .",
+}
+QUESTIONS = {
+    "minus": "?a :p ?b MINUS { ?b :q ?c . ?a :r ?c }",
+    "optional": "?a :p ?b OPTIONAL { ?b :q ?c OPTIONAL { ?c :r ?d } } ?x :r ?c . FILTER (!BOUND(?d))",
+    "nested": "?a :p ?b FILTER NOT EXISTS { ?b :q ?c FILTER NOT EXISTS { GRAPH ?g { ?c :r ?a } } }",
+    "scoped": "?a :p ?b { ?c :q ?d FILTER NOT EXISTS { ?c :r ?b } } UNION { ?b :r ?c }",
+    "path": "?a (:p/^:q)+ ?b . FILTER NOT EXISTS { ?b :r*/:p ?a }",
+    "ring": "?a :p/(:q|:r)* ?a",
+    "negated": "?a !(:p|^:q) ?b . GRAPH ?g { ?b :r ?c }",
+    "subselect": "?a :p ?b { SELECT DISTINCT ?b WHERE { "
+    "?b :q ?a OPTIONAL { ?a :r ?c } FILTER (!BOUND(?c)) } }",
+    "bound": "?a :p ?b BIND (?b AS ?c) FILTER EXISTS { ?c :q ?d } VALUES ?d { :a :b }",
+    "lower": "?a :label ?l BIND (LCASE(STR(?l)) AS ?n) { SELECT ?other ?n WHERE { ?other :label ?m "
+    "BIND (LCASE(STR(?m)) AS ?n) } } FILTER (?a != ?other)",
+    "named": "GRAPH :g { ?a :p ?b } FILTER NOT EXISTS { GRAPH ?g { ?b :p ?a } ?g :q ?c }",
+    "counted": "{ SELECT ?a (COUNT(?b) AS ?n) WHERE { ?a :p ?b } GROUP BY ?a } FILTER (?n > 1)",
+}
+SMALL = [ox.NamedNode(f"x:{one}") for one in "abcdg"]
+KINDS_OF_TWO = [ox.NamedNode("x:A"), ox.NamedNode("x:B")]
+WORDS = [ox.Literal(one) for one in ("Ä", "ä", "b")]
+GRAPHS = [ox.NamedNode("x:g"), ox.NamedNode("x:a"), ENTITIES]
+
+
+@st.composite
+def small_quads(draw: st.DrawFn) -> ox.Quad:
+    """Draw a quad of a small world: five things, three links, two classes, some words."""
+    subject, graph = draw(st.sampled_from(SMALL)), draw(st.sampled_from(GRAPHS))
+    kind = draw(st.integers(0, 9))
+    if kind == 0:
+        return ox.Quad(
+            draw(st.sampled_from(KINDS_OF_TWO)), SUBCLASS, draw(st.sampled_from(KINDS_OF_TWO)), ONTOLOGY
+        )
+    if kind <= 2:
+        return ox.Quad(subject, TYPE, draw(st.sampled_from(KINDS_OF_TWO)), graph)
+    if kind == 3:
+        return ox.Quad(subject, ox.NamedNode("x:label"), draw(st.sampled_from(WORDS)), graph)
+    predicate = ox.NamedNode("x:" + draw(st.sampled_from("pqr")))
+    return ox.Quad(subject, predicate, draw(st.sampled_from(SMALL)), graph)
+
+
+WORLDS = st.tuples(*[st.lists(small_quads(), max_size=size) for size in (14, 3, 3)])
+World = tuple[list[ox.Quad], list[ox.Quad], list[ox.Quad]]
+
+
+def store_of(quads: Iterable[ox.Quad]) -> ox.Store:
+    """Return a store of some quads."""
+    store = ox.Store()
+    store.extend(quads)
+    return store
+
+
+@pytest.mark.parametrize("name", sorted(FOREIGN))
+def test_other_shapes_on_affected_nodes_equal_all(name: str) -> None:
+    """Shapes of every kind are followed: along any path, through any nesting, to any target."""
+    shapes = rdflib.Graph().parse(data=HEAD + FOREIGN[name], format="turtle")
+    dependencies = Dependencies(shapes)
+
+    @settings(max_examples=60, deadline=None, derandomize=True)
+    @given(WORLDS)
+    def hold(world: World) -> None:
+        before, after = store_of(world[0]), changed(store_of(world[0]), (world[1], world[2]))
+        overlay = Overlay.of(before, world[1], world[2])
+        found, focus = dependencies.results(overlay), dependencies.extract(overlay).focus
+        old = {one for one in by_pyshacl(before, shapes) if one[0] not in focus}
+        assert old | {summary(one) for one in found} == by_pyshacl(after, shapes)
+
+    hold()
+
+
+def by_pyshacl(store: ox.Store, shapes: rdflib.Graph) -> set[tuple[str, ...]]:
+    """Return what pyshacl itself finds, with the shapes as they stand."""
+    was = rdflib.NORMALIZE_LITERALS
+    _, report, _ = pyshacl.validate(project(store), shacl_graph=shapes, inference="none")
+    rdflib.NORMALIZE_LITERALS = was
+    found: set[tuple[str, ...]] = set()
+    for node in report.objects(None, rdflib.SH.result):
+        terms = ("focusNode", "resultPath", "value", "sourceConstraintComponent")
+        focus, path, value, component = (report.value(node, rdflib.SH[one]) for one in terms)
+        path = path if isinstance(path, rdflib.URIRef) else ""
+        found.add((str(focus), str(path), str(value), str(component)))
+    return found
+
+
+def summary(one: Result) -> tuple[str, ...]:
+    """Return what of a result does not depend on the names of blank nodes."""
+    path = str(one.path) if isinstance(one.path, rdflib.URIRef) else ""
+    return (str(one.focus), path, str(one.value), str(one.component))
+
+
+@pytest.mark.parametrize("name", sorted(QUESTIONS))
+def test_other_checks_on_affected_culprits_equal_all(name: str, tmp_path: Path) -> None:
+    """Checks of every kind are followed, or run whole where they count."""
+    text = f'PREFIX : <x:>\nSELECT ?a ?message WHERE {{ {QUESTIONS[name]} BIND ("wrong" AS ?message) }}'
+    (tmp_path / "one.rq").write_text(text, encoding="utf-8")
+    checks = Checks(tmp_path)
+    assert [one.path.stem for one in checks.whole] == (["one"] if name == "counted" else [])
+
+    @settings(max_examples=60, deadline=None, derandomize=True)
+    @given(WORLDS)
+    def hold(world: World) -> None:
+        before, after = store_of(world[0]), changed(store_of(world[0]), (world[1], world[2]))
+        overlay = Overlay.of(before, world[1], world[2])
+        culprits = checks.culprits(overlay)
+        values = {one.value for one in culprits.get("one", ())}
+        old = rows_of(run_checks(before, tmp_path)) if not checks.whole else set()
+        kept = {one for one in old if dict(one[1])["culprit"] not in values}
+        found = rows_of(checks.rows(overlay.after, culprits))
+        assert kept | found == rows_of(run_checks(after, tmp_path))
+
+    hold()
+
+
+# --- what is looked at, and what is refused -------------------------------------------------------
+
+
+def test_every_shape_and_check_of_the_project_is_analysed() -> None:
+    """Nothing is run over the whole graph, and no shape is refused."""
+    shapes = rdflib.Graph()
+    files = sorted((ROOT / "shapes").glob("*.ttl"))
+    assert len(files) > 90
+    for path in files:
+        shapes.parse(path)
+    Dependencies(shapes)
+    checks = Checks(CHECKS)
+    assert len(checks.checks) == len(list(CHECKS.glob("*.rq"))) > 15
+    assert [(one.path.stem, one.refusal) for one in checks.whole] == []
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    ['sh:sparql [ sh:select "SELECT $this WHERE {}" ]', "sh:js [ ]", "sh:target [ ]", "sh:rule [ ]"],
+)
+def test_shape_that_cannot_be_analysed_is_refused(constraint: str) -> None:
+    """A shape whose verdict may depend on anything is refused by name."""
+    text = f"{HEAD} :s a sh:NodeShape ; sh:targetClass :A ; {constraint} ."
+    with pytest.raises(DataError, match=r"this shape cannot be analysed: .*s.*: it uses sh:"):
+        Dependencies(rdflib.Graph().parse(data=text, format="turtle"))
+
+
+def test_component_of_its_own_is_refused() -> None:
+    """A constraint component that the shapes define is refused: any property may be its parameter."""
+    shapes = rdflib.Graph().parse(data=HEAD + ":c a sh:ConstraintComponent .", format="turtle")
+    with pytest.raises(DataError, match="constraint component of its own"):
+        Dependencies(shapes)
+
+
+def test_change_of_the_shapes_is_refused() -> None:
+    """When the shapes change, everything is affected."""
+    quad = ox.Quad(CLASSES[0], TYPE, CLASSES[0], ox.NamedNode(names.SHAPES_GRAPH))
+    with pytest.raises(DataError, match="the shapes change"):
+        Overlay.of(ox.Store(), [quad])
+
+
+def test_unknown_path_is_refused() -> None:
+    """A blank node that is no path is refused."""
+    with pytest.raises(DataError, match="its path is none that SHACL knows"):
+        read_path(rdflib.Graph(), rdflib.BNode())
+
+
+def test_extract_holds_little_of_the_graph() -> None:
+    """A passage more is a matter of that passage, its selector and who names it; not of the rest."""
+    known = base()
+    passage = ox.NamedNode(names.PASSAGE + "draft/1")
+    kind = ox.NamedNode(LAT + "Passage")
+    found = affected(known.store, known.dependencies, [ox.Quad(passage, TYPE, kind, PASSAGES)])
+    assert found.focus == {passage.value}
+    assert 0 < len(found.data) < 5
+
+
+def test_quads_that_are_there_already_affect_nothing() -> None:
+    """What is said again changes nothing, and what was never said cannot be taken out."""
+    known = base()
+    there, strange = known.quads[0], ox.Quad(CLASSES[0], TYPE, CLASSES[0], ENTITIES)
+    assert affected(known.store, known.dependencies, [there], [strange]).focus == frozenset()
+
+
+def test_store_is_left_as_it_was() -> None:
+    """The published store is only read."""
+    known = base()
+    count = len(known.store)
+    overlay = Overlay.of(known.store, [ox.Quad(CLASSES[0], TYPE, CLASSES[0], ENTITIES)], known.quads[:9])
+    known.dependencies.results(overlay)
+    list(known.checks.changed_rows(overlay))
+    assert len(known.store) == count
+
+
+def test_inferences_and_the_merge_are_not_looked_at() -> None:
+    """What publishing adds (inferences, descriptions, the merge) changes no verdict."""
+    known = base()
+    published = store_of([*known.store, *(ox.Quad(*one.triple) for one in known.store)])
+    for graph in (names.INFERRED_GRAPH, names.VOID_GRAPH, names.EXAMPLES_GRAPH):
+        published.extend(
+            ox.Quad(node, TYPE, CLASSES[n], ox.NamedNode(graph)) for n, node in enumerate(known.nodes[:8])
+        )
+    overlay, other = (Overlay.of(one, (), known.quads[::7]) for one in (published, known.store))
+    assert known.dependencies.results(overlay) == known.dependencies.results(other) != []
+    assert rows_of(known.checks.changed_rows(overlay)) == rows_of(known.checks.changed_rows(other)) != set()
+    assert {one.graph_name for one in overlay.before.quads(None, None, None, EACH)} == {
+        one.graph_name for one in known.store
+    }

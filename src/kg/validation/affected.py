@@ -10,36 +10,55 @@ with the shapes aimed at just these nodes. What the automaton cannot follow is r
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyoxigraph as ox
 import rdflib
-from rdflib import RDF, RDFS, SH, paths
-from rdflib.collection import Collection
+from rdflib import RDF, SH, paths
 from rdflib.term import Node as RdflibNode
 
 from kg.errors import DataError, Problem
+from kg.validation.aiming import LISTING, NESTING, TARGETS, Aim
 from kg.validation.automata import Automaton
 from kg.validation.overlay import SUBCLASS, TYPE, Node, Overlay
 from kg.validation.shacl import Result, to_rdflib, validate
 
-_TARGETS = (SH.targetClass, SH.targetNode, SH.targetSubjectsOf, SH.targetObjectsOf)
 _ASIDE = {
-    SH[one]
-    for one in "name description message severity order group defaultValue deactivated path flags "
-    "ignoredProperties qualifiedMinCount qualifiedMaxCount qualifiedValueShapesDisjoint".split()
-} | set(_TARGETS)
+    *TARGETS,
+    SH.name,
+    SH.description,
+    SH.message,
+    SH.severity,
+    SH.order,
+    SH.group,
+    SH.defaultValue,
+    SH.deactivated,
+    SH.path,
+    SH.flags,
+    SH.ignoredProperties,
+    SH.qualifiedMinCount,
+    SH.qualifiedMaxCount,
+    SH.qualifiedValueShapesDisjoint,
+}
 _OF_VALUES = {  # they look at the values of the path, and no further
-    SH[one]
-    for one in "nodeKind datatype minCount maxCount minInclusive maxInclusive minExclusive maxExclusive "
-    "minLength maxLength pattern languageIn uniqueLang hasValue in".split()
+    SH.nodeKind,
+    SH.datatype,
+    SH.minCount,
+    SH.maxCount,
+    SH.minInclusive,
+    SH.maxInclusive,
+    SH.minExclusive,
+    SH.maxExclusive,
+    SH.minLength,
+    SH.maxLength,
+    SH.pattern,
+    SH.languageIn,
+    SH.uniqueLang,
+    SH.hasValue,
+    SH["in"],
 }
 _COMPARING = (SH.equals, SH.disjoint, SH.lessThan, SH.lessThanOrEquals)
-_NESTING = (SH.property, SH.node, SH["not"], SH.qualifiedValueShape)
-_LISTING = (SH["and"], SH["or"], SH.xone)
-_DEMANDING = (SH.minCount, SH.hasValue, SH.equals)
 _REPEATED = {
     SH.zeroOrMorePath: paths.ZeroOrMore,
     SH.oneOrMorePath: paths.OneOrMore,
@@ -101,32 +120,16 @@ class Dependencies:
         self._automaton.step(self._start, TYPE, self._class)
         self._automaton.step(self._class, SUBCLASS, self._class)
         self._entries: dict[RdflibNode, int] = {}
-        self._blocks: dict[RdflibNode, list[tuple[RdflibNode, RdflibNode, RdflibNode]]] = {}
-        self._targets: dict[RdflibNode, dict[RdflibNode, list[RdflibNode]]] = defaultdict(dict)
+        self._aim = Aim(shapes)
         if any(shapes.subjects(RDF.type, SH.ConstraintComponent)):
             component = next(shapes.subjects(RDF.type, SH.ConstraintComponent))
             raise _refused(shapes, component, "it is a constraint component of its own")
-        for shape, kind, value in self._targeting():
-            if shapes.value(shape, SH.deactivated) == rdflib.Literal(True):
-                continue
-            self._targets[kind].setdefault(value, []).append(shape)
+        for shape, kind, value in self._aim.targeting:
             self._automaton.skip(self._start, self._enter(shape))
             if kind in (SH.targetSubjectsOf, SH.targetObjectsOf):
                 is_inverse = kind == SH.targetObjectsOf
-                self._automaton.step(
-                    self._start, ox.NamedNode(str(value)), self._end, is_inverse=is_inverse
-                )
-        self._nested = {
-            one for term in (SH.node, SH["not"], SH.qualifiedValueShape) for one in shapes.objects(None, term)
-        } | {one for term in _LISTING for head in shapes.objects(None, term) for one in shapes.items(head)}
+                self._automaton.step(self._start, ox.NamedNode(str(value)), self._end, is_inverse=is_inverse)
         self._backwards = self._automaton.reverse()
-
-    def _targeting(self) -> Iterator[tuple[RdflibNode, RdflibNode, RdflibNode]]:
-        for kind in _TARGETS:
-            yield from ((shape, kind, value) for shape, value in self.shapes.subject_objects(kind))
-        for one in set(self.shapes.subjects(RDF.type, RDFS.Class)):  # an implicit class target
-            if {SH.NodeShape, SH.PropertyShape} & set(self.shapes.objects(one, RDF.type)):
-                yield one, SH.targetClass, one
 
     def _enter(self, shape: RdflibNode) -> int:
         """Return the state in which a node is held to a shape."""
@@ -151,9 +154,9 @@ class Dependencies:
             self._automaton.step(entry, ox.NamedNode(str(value)), self._end)
         elif term == SH.closed:
             self._automaton.step(entry, None, self._end)
-        elif term in _NESTING:
+        elif term in (*NESTING, SH.property):
             self._automaton.skip(values, self._enter(value))
-        elif term in _LISTING:
+        elif term in LISTING:
             for one in self.shapes.items(value):
                 self._automaton.skip(values, self._enter(one))
         else:
@@ -174,7 +177,7 @@ class Dependencies:
             self._automaton.step(state, TYPE, self._class)
         return self._entries[RDF.type]
 
-    # --- a change ------------------------------------------------------------------------------------
+    # --- a change ---------------------------------------------------------------------------------
 
     def extract(self, overlay: Overlay) -> Extract:
         """Return the nodes that a change can affect, and what their verdicts rest on after it."""
@@ -197,94 +200,13 @@ class Dependencies:
                     node = triple.object if edge.is_inverse else triple.subject
                     assert not isinstance(node, ox.Triple)
                     starts[node, edge.source] = None
-        reached = self._backwards.walk(
-            ((node, [state]) for node, state in starts), overlay.either.projected
-        )
+        reached = self._backwards.walk(((node, [state]) for node, state in starts), overlay.either.projected)
         return {node for node, states in reached.items() if self._start in states}
 
     def results(self, overlay: Overlay) -> list[Result]:
         """Return what the shapes find of the nodes that a change can affect, after it."""
         extract = self.extract(overlay)
-        return validate(extract.data, self.aim(extract), focus=extract.focus)
-
-    # --- the shapes for it ----------------------------------------------------------------------------
-
-    def aim(self, extract: Extract) -> rdflib.Graph:
-        """
-        Return the shapes that target the focus nodes of an extract, aimed at these by name.
-
-        The flat property shapes of a node shape are aimed by themselves, as `shacl.compile_shapes` does, and
-        left out where they demand nothing of a value that is not there.
-        """
-        aimed = rdflib.Graph()
-        for shape, nodes in self._hits(extract).items():
-            is_flat = shape not in self._nested and (shape, SH.path, None) not in self.shapes
-            parts = list(self.shapes.objects(shape, SH.property)) if is_flat else []
-            self._copy(shape, aimed, is_flat=is_flat)
-            known = []
-            for part in parts:
-                path = self.shapes.value(part, SH.path)
-                known += [path] if isinstance(path, rdflib.URIRef) else []
-                asked = nodes if self._demands(part, path) else [n for n in nodes if (n, path, None) in extract.data]
-                if asked:
-                    self._copy(part, aimed)
-                    _target(aimed, part, asked)
-            if is_flat and (shape, SH.closed, None) in self.shapes:
-                head = self.shapes.value(shape, SH.ignoredProperties)
-                known += list(self.shapes.items(head)) if head else []
-                closing = rdflib.BNode()
-                Collection(aimed, closing, known)
-                aimed.set((shape, SH.ignoredProperties, closing))
-            _target(aimed, shape, nodes)
-        return aimed
-
-    def _demands(self, shape: RdflibNode, path: RdflibNode | None) -> bool:
-        """Tell whether a property shape speaks of nodes that have no value of its path."""
-        is_flat = isinstance(path, rdflib.URIRef) and not any(
-            (shape, term, None) in self.shapes for term in (*_NESTING, *_COMPARING[1:])
-        )
-        return not is_flat or any((shape, term, None) in self.shapes for term in _DEMANDING)
-
-    def _hits(self, extract: Extract) -> dict[RdflibNode, list[RdflibNode]]:
-        """Map each shape to the focus nodes that are its targets."""
-        hits: dict[RdflibNode, dict[RdflibNode, None]] = defaultdict(dict)
-        data = extract.data
-        above: dict[RdflibNode, list[RdflibNode | None]] = {}
-        for node in {one for one in data.all_nodes() if str(one) in extract.focus}:
-            kinds = set(data.objects(node, RDF.type))
-            above |= {one: list(data.transitive_objects(one, RDFS.subClassOf)) for one in kinds - above.keys()}
-            keys = [(SH.targetClass, up) for one in kinds for up in above[one]]
-            keys += [(SH.targetSubjectsOf, one) for one in data.predicates(node)]
-            keys += [(SH.targetObjectsOf, one) for one in data.predicates(None, node)]
-            for kind, value in keys:
-                for shape in self._targets[kind].get(value, ()):  # type: ignore[arg-type]
-                    hits[shape][node] = None
-        for value, shapes in self._targets[SH.targetNode].items():
-            for shape in shapes if str(value) in extract.focus else ():
-                hits[shape][value] = None
-        return {shape: list(nodes) for shape, nodes in hits.items()}
-
-    def _copy(self, shape: RdflibNode, into: rdflib.Graph, *, is_flat: bool = False) -> None:
-        for triple in self._block(shape):
-            if not (is_flat and triple[0] == shape and triple[1] in (SH.property, SH.ignoredProperties)):
-                into.add(triple)
-
-    def _block(self, shape: RdflibNode) -> list[tuple[RdflibNode, RdflibNode, RdflibNode]]:
-        """Return the triples of a shape and of all that it refers to, without their targets."""
-        if shape not in self._blocks:
-            is_flat = shape not in self._nested and (shape, SH.path, None) not in self.shapes
-            block, seen, left = [], {shape}, [shape]
-            while left:
-                for triple in self.shapes.triples((left.pop(), None, None)):
-                    if triple[1] in _TARGETS or triple[1:] == (RDF.type, RDFS.Class):
-                        continue
-                    block.append(triple)
-                    is_part = is_flat and triple[0] == shape and triple[1] == SH.property
-                    if triple[2] not in seen and not isinstance(triple[2], rdflib.Literal) and not is_part:
-                        seen.add(triple[2])
-                        left.append(triple[2])
-            self._blocks[shape] = block
-        return self._blocks[shape]
+        return validate(extract.data, self._aim.at(extract.data, extract.focus), focus=extract.focus)
 
 
 def read_path(graph: rdflib.Graph, node: RdflibNode) -> paths.Path | rdflib.URIRef:
@@ -303,16 +225,11 @@ def read_path(graph: rdflib.Graph, node: RdflibNode) -> paths.Path | rdflib.URIR
     for term, sign in _REPEATED.items():
         repeated = graph.value(node, term)
         if repeated is not None:
-            return paths.MulPath(read_path(graph, repeated), sign)
+            return paths.MulPath(read_path(graph, repeated), sign)  # type: ignore[arg-type]
     parts = [read_path(graph, one) for one in graph.items(node)]
     if not parts:
         raise _refused(graph, node, "its path is none that SHACL knows")
     return paths.SequencePath(*parts)
-
-
-def _target(aimed: rdflib.Graph, shape: RdflibNode, nodes: Iterable[RdflibNode]) -> None:
-    for node in nodes:
-        aimed.add((shape, SH.targetNode, node))
 
 
 def _refused(shapes: rdflib.Graph, shape: RdflibNode, why: str) -> DataError:

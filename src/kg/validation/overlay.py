@@ -147,7 +147,7 @@ class Overlay:
 
     def triples(self) -> Iterator[ox.Triple]:
         """Yield the triples that are held to the shapes before or after, but not both."""
-        seen = set()
+        seen: set[object] = set()
         for quad in self.changed:
             triple = quad.triple
             if is_data(quad) and triple not in seen:

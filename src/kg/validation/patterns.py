@@ -63,13 +63,13 @@ class Pattern:
 
     subject: Term
     predicate: Term | Route
-    object: Term
-    graph: Term | object
+    value: Term
+    graph: object  # a term, or `MERGE`
 
     @property
     def variables(self) -> frozenset[str]:
         """The names of its variables."""
-        parts = (self.subject, self.predicate, self.object, self.graph)
+        parts = (self.subject, self.predicate, self.value, self.graph)
         return frozenset(one for one in parts if isinstance(one, str))
 
 
@@ -138,7 +138,7 @@ class Group:
     @property
     def variables(self) -> frozenset[str]:
         """The variables that it binds."""
-        parts = (*self.patterns, *self.tables, *self.equations)
+        parts: list[Pattern | Table | Equation] = [*self.patterns, *self.tables, *self.equations]
         return frozenset().union(*(one.variables for one in parts))
 
 
@@ -161,11 +161,12 @@ class Reader:
         culprit = str(algebra.PV[0])
         branches = list(self._read(algebra.p, MERGE))
         for one in branches:
-            if not any(culprit in part.variables for part in (*one.patterns, *one.tables)):
+            binding: list[Pattern | Table] = [*one.patterns, *one.tables]
+            if not any(culprit in part.variables for part in binding):
                 raise UnanalysableError(f"?{culprit} is not in every alternative")
         return culprit, branches
 
-    def _read(self, node: Any, graph: Term | object) -> Iterator[Group]:
+    def _read(self, node: Any, graph: object) -> Iterator[Group]:
         match node.name:
             case "BGP":
                 yield Group(tuple(_pattern(triple, graph) for triple in node.triples))
@@ -190,7 +191,9 @@ class Reader:
                 yield from (one.beside(beside) for one in self._read(node.p, graph))
             case "ToMultiSet":
                 inner = node.p
-                yield from [Group(tables=(_table(inner),))] if inner.name == "values" else self._read(inner, graph)
+                yield from (
+                    [Group(tables=(_table(inner),))] if inner.name == "values" else self._read(inner, graph)
+                )
             case "values":
                 yield Group(tables=(_table(node),))
             case "Project":
@@ -201,10 +204,10 @@ class Reader:
             case name:
                 raise UnanalysableError(name)
 
-    def _all(self, node: Any, graph: Term | object) -> list[Group]:
+    def _all(self, node: Any, graph: object) -> list[Group]:
         return list(self._read(node, graph))
 
-    def _beside_optional(self, node: Any, graph: Term | object) -> Iterator[Group]:
+    def _beside_optional(self, node: Any, graph: object) -> Iterator[Group]:
         left = _scope(node.p1)
         optional = self._nested(node.p2, left, graph, is_exact=False)
         tests = []
@@ -213,10 +216,10 @@ class Reader:
         for one in self._read(node.p1, graph):
             yield one.beside(Group(nested=(optional, *tests), is_filtered=bool(tests)))
 
-    def _exists(self, test: Any, scope: set[str], graph: Term | object) -> Nested:
+    def _exists(self, test: Any, scope: set[str], graph: object) -> Nested:
         return self._nested(test.graph, scope, graph, is_exact=True)
 
-    def _nested(self, node: Any, scope: set[str], graph: Term | object, *, is_exact: bool) -> Nested:
+    def _nested(self, node: Any, scope: set[str], graph: object, *, is_exact: bool) -> Nested:
         branches = tuple(self._renamed(self._all(node, graph), scope))
         is_plain = all(
             not (one.is_filtered or one.nested or any(two.is_folded for two in one.equations))
@@ -238,7 +241,7 @@ class Reader:
 def _rename(group: Group, name: Callable[[Any], Any]) -> Group:
     return Group(
         tuple(
-            Pattern(name(one.subject), name(one.predicate), name(one.object), name(one.graph))
+            Pattern(name(one.subject), name(one.predicate), name(one.value), name(one.graph))
             for one in group.patterns
         ),
         tuple(Table(tuple({name(key): row[key] for key in row} for row in one.rows)) for one in group.tables),
@@ -255,7 +258,7 @@ def _rename(group: Group, name: Callable[[Any], Any]) -> Group:
     )
 
 
-def _pattern(triple: tuple[Any, Any, Any], graph: Term | object) -> Pattern:
+def _pattern(triple: tuple[Any, Any, Any], graph: object) -> Pattern:
     subject, predicate, value = triple
     if not isinstance(predicate, PropertyPath):
         return Pattern(_term(subject), _term(predicate), _term(value), graph)

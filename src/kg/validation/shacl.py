@@ -75,7 +75,7 @@ def validate(data: rdflib.Graph, shapes: rdflib.Graph, *, focus: Some[str] | Non
     # pyshacl's own focus_nodes also drops what nested shapes find of values: sh:or would always hold
     found = [
         _read_result(report, node)
-        for node in report.subjects(RDF.type, SH.ValidationResult)
+        for node in report.objects(None, SH.result)  # not what is told under these, by sh:detail
         if focus is None or str(report.value(node, SH.focusNode)) in focus
     ]
     refused = {(one.focus, one.path) for one in found if one.component != SH.ClosedConstraintComponent}
