@@ -16,6 +16,16 @@ Over a contribution (`judge`, in `judging`), each step leaving out what only fol
     proposals    edits that may mend a problem
     fixes        edits applied and proved
 
+What `conformity` asks costs what the contribution is, not what the graph is:
+
+    overlay      a change laid over what is published, without a copy
+    automata     paths walked forwards and backwards
+    affected     the shapes as an automaton; the nodes that a change can affect; what their verdicts rest on
+    aiming       the shapes, aimed at these nodes
+    patterns     the checks as patterns
+    matching     patterns matched, the most selective first
+    culprits     the culprits that a change can affect; what their rows rest on
+
 They share `candidate` (the arranged contribution), `published` (what it is held against), `lexicon` (the
 terms), `spelling` (what was meant) and `codes` (the kinds of problems).
 Nothing here knows who wrote the triples.

@@ -15,8 +15,8 @@ from kg import names
 from kg.errors import Problem
 from kg.turtle import Statement, Term
 from kg.validation.candidate import LABEL, TYPE, Candidate, Part, Placed
-from kg.validation.checks import run_checks
-from kg.validation.shacl import NOT_DATA, Result, select_shapes, to_rdflib, validate
+from kg.validation.overlay import Overlay
+from kg.validation.shacl import NOT_DATA, Result, to_rdflib
 from kg.validation.spelling import respell
 from kg.validation.telling import Teller
 
@@ -27,10 +27,6 @@ _ONTOLOGY = ox.NamedNode(names.ONTOLOGY_GRAPH)
 _ADDED_WHEN_TAKEN = {names.LAT + "curatedBy", names.LAT + "curatedOn"}
 # checks that are not run: the graphs, the vocabulary or the names tell of the same with more to say
 LEFT_OUT = {"undeclared-term", "misplaced-record", "named-in-claim", "same-label", "shared-alias"}
-_CHAINS = [
-    ox.NamedNode(names.LAT + one) for one in ("partOf", "organOf", "provisionOf", "placeIn", "follows")
-]
-_SITUATIONS = [ox.NamedNode(names.LAT + one) for one in ("membershipOf", "tenureHolder", "participationOf")]
 # what a row of a check is about, where the row does not name the property
 _ROW_PLACES = {
     "reversed-dates": ("endDate", "endTime", "startDate", "startTime"),
@@ -66,6 +62,11 @@ class Conformity:
     def quads(self) -> list[ox.Quad]:
         """The contribution's quads."""
         return self.candidate.quads(self.placed)
+
+    @cached_property
+    def overlay(self) -> Overlay:
+        """The contribution over what is published."""
+        return Overlay.of(self.published.store, self.quads)
 
     @cached_property
     def around(self) -> list[ox.Quad]:
@@ -122,11 +123,10 @@ class Conformity:
 
     def results(self) -> list[Result]:
         """Return what the shapes find, of each value the one result that says most."""
-        shapes = select_shapes(self.data, self.published.shapes)
         focus = {*self.by_subject, *(one for one in self.by_graph if not one.startswith(names.GRAPH))}
         best: dict[tuple[str, str, str], tuple[int, int, Result]] = {}
-        for number, one in enumerate(validate(self.data, shapes, focus=focus)):
-            if self._is_told(one):
+        for number, one in enumerate(self.published.dependencies.results(self.overlay)):
+            if str(one.focus) not in focus or self._is_told(one):
                 continue
             key = (
                 str(one.focus),
@@ -293,12 +293,10 @@ class Conformity:
 
     def check_rows(self) -> Iterator[Problem]:
         """Yield a problem for each row that a check of the project finds about the contribution."""
-        if self.published.root is None:
+        if self.published.checks is None:
             return
-        store = ox.Store()
-        store.extend([*self.around, *self.quads, *self._context()])
-        store.extend(self._ontology())
-        for path, row in run_checks(store, self.published.root / "queries" / "checks", leave_out=LEFT_OUT):
+        rows = self.published.checks.changed_rows(self.overlay, self.published.texts, leave_out=LEFT_OUT)
+        for path, row in rows:
             problem = self._row(path.stem, row)
             if problem:
                 yield problem
@@ -355,49 +353,6 @@ class Conformity:
 
     def _above(self, kind: str) -> frozenset[str]:
         return self.published.lexicon.above(kind)
-
-    def _context(self) -> list[ox.Quad]:
-        """What the checks look at further off: chains of parts, situations of the same actor, documents."""
-        found: dict[ox.Quad, None] = {}
-        store = self.published.store
-        left = [one.object for one in self.quads if one.predicate in _CHAINS]
-        seen = set(left)
-        while left:
-            thing = left.pop()
-            if not isinstance(thing, ox.NamedNode):
-                continue
-            for predicate in _CHAINS:
-                for quad in store.quads_for_pattern(thing, predicate, None, None):
-                    if self._is_data(quad):
-                        found[quad] = None
-                        if quad.object not in seen:
-                            seen.add(quad.object)
-                            left.append(quad.object)
-        for one in self.quads:
-            if one.predicate in _SITUATIONS and isinstance(one.object, ox.NamedNode):
-                for quad in store.quads_for_pattern(None, one.predicate, one.object, None):
-                    if isinstance(quad.subject, ox.NamedNode):
-                        found.update((more, None) for more in self.published.quads_about(quad.subject.value))
-            is_of_document = one.predicate.value in (names.OA + "hasSource", names.LAT + "inSection")
-            if is_of_document and isinstance(one.object, ox.NamedNode):
-                found.update((more, None) for more in self.published.quads_about(one.object.value))
-        return list(found)
-
-    def _is_data(self, quad: ox.Quad) -> bool:
-        return isinstance(quad.graph_name, ox.NamedNode) and quad.graph_name.value not in NOT_DATA
-
-    def _ontology(self) -> list[ox.Quad]:
-        """The part of the ontology that the checks read: the class tree and what is defined."""
-        wanted = (
-            _SUBCLASS,
-            ox.NamedNode(names.OWL + "equivalentClass"),
-            ox.NamedNode(names.OWL + "intersectionOf"),
-        )
-        return [
-            quad
-            for one in wanted
-            for quad in self.published.store.quads_for_pattern(None, one, None, _ONTOLOGY)
-        ]
 
 
 def _is_same(term: Term, node: object) -> bool:

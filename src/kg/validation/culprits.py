@@ -8,7 +8,7 @@ rest on. The check then runs as it stands over these quads alone; rows about oth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,10 +95,12 @@ class Checks:
             yield from run_checks(everything, self.folder, leave_out=others)
 
     def changed_rows(
-        self, overlay: Overlay, texts: Texts | None = None
+        self, overlay: Overlay, texts: Texts | None = None, *, leave_out: Collection[str] = ()
     ) -> Iterator[tuple[Path, dict[str, str]]]:
-        """Yield the rows that a change can have brought, as they are after it."""
-        yield from self.rows(overlay.after, self.culprits(overlay, texts), texts)
+        """Yield the rows that a change can have brought, as they are after it, but those of some checks."""
+        found = self.culprits(overlay, texts)
+        kept = {name: culprits for name, culprits in found.items() if name not in leave_out}
+        yield from self.rows(overlay.after, kept, texts)
 
 
 def _find(check: Check, overlay: Overlay, matcher: Matcher) -> set[Node]:

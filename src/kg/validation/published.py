@@ -17,7 +17,11 @@ from kg.dataset import Snapshot
 from kg.evidence import SourceRuns
 from kg.names import Prefixes
 from kg.search import Index, Match, fold
+from kg.validation.affected import Dependencies
+from kg.validation.culprits import Checks
 from kg.validation.lexicon import Lexicon
+from kg.validation.matching import Texts
+from kg.validation.overlay import Overlay
 from kg.validation.shacl import NOT_DATA, to_rdflib
 
 TYPE = ox.NamedNode(names.RDF + "type")
@@ -64,6 +68,21 @@ class Published:
     def ontology(self) -> rdflib.Graph:
         """The ontology, with its alignments."""
         return to_rdflib(self.store.quads_for_pattern(None, None, None, _ONTOLOGY))
+
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        """What the verdicts of the shapes depend on."""
+        return Dependencies(self.shapes)
+
+    @cached_property
+    def checks(self) -> Checks | None:
+        """The checks, analysed; none where only a store is given."""
+        return Checks(self.root / "queries" / "checks") if self.root else None
+
+    @cached_property
+    def texts(self) -> Texts:
+        """An index of texts, for checks that compare them."""
+        return Texts(Overlay.of(self.store, ()).before)
 
     @cached_property
     def lexicon(self) -> Lexicon:
