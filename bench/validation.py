@@ -188,11 +188,12 @@ def cpu_ms(action: Callable[[], object]) -> float:
     return (time.process_time() - start) * 1000
 
 
-def actions(store: ox.Store, dependencies: Dependencies, checks: Checks) -> Iterator[tuple[str, Action]]:
+def actions(
+    store: ox.Store, changes: dict[str, Change], dependencies: Dependencies, checks: Checks
+) -> Iterator[tuple[str, Action]]:
     """Yield what is measured at one size."""
     texts = Texts(Overlay.of(store, ()).before)
-    for title, make in CHANGES.items():
-        change = make(store)
+    for title, change in changes.items():
 
         def shapes(change: Change = change) -> object:
             return dependencies.results(Overlay.of(store, *change))
@@ -229,7 +230,8 @@ def report(sizes: list[int], *, progress: Callable[[str], None]) -> str:
         stores.append(grow(quads, size))
         counts.append(sum(1 for one in stores[-1] if isinstance(one.graph_name, ox.NamedNode)))
         progress(f"{counts[-1]:,} quads")
-    timed = [dict(actions(one, dependencies, checks)) for one in stores]
+    changes = {title: make(stores[0]) for title, make in CHANGES.items()}  # the same at every size
+    timed = [dict(actions(one, changes, dependencies, checks)) for one in stores]
     rows = []
     for title in timed[0]:
         rounds = [[cpu_ms(one[title]) for one in timed] for _ in range(ROUNDS)]
