@@ -58,7 +58,7 @@ SAMPLED = (
     "citedWork",
     "endDate",
 )
-QUICK = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 LONG = settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 Row = tuple[str, tuple[tuple[str, str], ...]]
