@@ -113,21 +113,21 @@ def keys(problems: Iterable[Problem]) -> list[tuple[str, str]]:
 
 
 def test_cases_are_there() -> None:
-    """No case is lost, and most of those that are refused have an edit."""
+    """No case is lost."""
     assert (len(ACCEPTED), len(REFUSED), len(TOLD)) == (3, 77, 12)
 
 
-def test_most_refused_cases_have_an_edit(published: Published) -> None:
+def test_many_refused_cases_have_an_edit(published: Published) -> None:
     """Where a mending can be computed there is one, proved."""
     found = [verdict(reading_of(path, published), published) for path in REFUSED]
-    assert sum(any(one.edits for one in each.problems) for each in found) >= 0
+    assert sum(any(one.edits for one in each.problems) for each in found) >= 32
 
 
 def test_judge_says_nothing_more_of_what_does_not_parse(published: Published) -> None:
     """A text that does not parse has its syntax errors, and no quads."""
     reading = read(b"draft:1 a lat:Claim", path=Path("a.trig"), prefixes=published.prefixes)
     found = verdict(reading, published)
-    assert {one.code for one in found.problems} == {"syntax"}
+    assert {one.code for one in found.problems} == {"undeclared-prefix", "unexpected-end"}
     assert found.quads == ()
 
 
@@ -334,4 +334,5 @@ def test_every_case_and_check_has_its_code() -> None:
     assert cases <= CODES.keys()
     checks = {path.stem for path in (ROOT / "queries" / "checks").glob("*.rq")}
     assert checks - LEFT_OUT <= CODES.keys()
-    assert len(CODES) - len(cases) < 12
+    judged = {code for code, one in CODES.items() if one.stage != "reading"}
+    assert len(judged - cases) < 12
