@@ -31,6 +31,9 @@ class Settings:
     documents: Path = _setting(
         Path("../shared/documents"), "folder with copies of the source documents, if any; relative to root"
     )
+    tokens: Path = _setting(
+        Path("data/contributions/.tokens.json"), "file with the hashed tokens, not for git; relative to root"
+    )
     host: str = _setting("127.0.0.1", "address to serve on")
     port: int = _setting(8000, "port to serve on")
     quick_workers: int = _setting(4, "worker processes of the quick lane")
@@ -111,6 +114,11 @@ class Settings:
     def documents_path(self) -> Path:
         """Where copies of the source documents may be."""
         return self.root / self.documents
+
+    @property
+    def tokens_path(self) -> Path:
+        """Where the hashed tokens are."""
+        return self.root / self.tokens
 
 
 def describe() -> list[tuple[str, str, str]]:

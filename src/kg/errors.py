@@ -18,6 +18,11 @@ Every error that Lateral raises on purpose, and what each means outside.
     ├── BusyError               every worker and queue place is taken        exit 1   503
     ├── ParameterError          a template parameter is wrong                exit 2   422
     ├── NotFoundError           nothing has that name                        exit 1   404
+    ├── UnknownTokenError       no token, or none that is known              exit 1   401
+    ├── NotAllowedError         this person may not do that                  exit 1   403
+    ├── WrongStateError         not in a state where that can be done        exit 1   409
+    ├── DamagedError            a file is not what was written               exit 1   500
+    ├── StorageFullError        the disk is full; nothing was written        exit 1   507
     ├── NotAcceptableError      no format that the client takes              exit 2   406
     ├── UnsupportedMediaError   a body in a type that is not taken           exit 2   415
     └── BodyTooLargeError       a body past its size limit                   exit 1   413
@@ -297,6 +302,41 @@ class BodyTooLargeError(KGError):
 
     outcome = Outcome(413, 1)
     title = "The body is too large"
+
+
+class UnknownTokenError(KGError):
+    """No token was given, or none that is known."""
+
+    outcome = Outcome(401, 1)
+    title = "Who is asking is not known"
+
+
+class NotAllowedError(KGError):
+    """This person may not do that; fields `name`, perhaps `role`."""
+
+    outcome = Outcome(403, 1)
+    title = "Not allowed"
+
+
+class WrongStateError(KGError):
+    """It is not in a state where that can be done; fields `id`, `state`, `allowed`."""
+
+    outcome = Outcome(409, 1)
+    title = "Not in this state"
+
+
+class DamagedError(KGError):
+    """A file is not what was written; fields `id`, `path`, `fix`."""
+
+    outcome = Outcome(500, 1)
+    title = "A file is damaged"
+
+
+class StorageFullError(KGError):
+    """The disk is full: nothing was written; field `path`."""
+
+    outcome = Outcome(507, 1)
+    title = "The disk is full"
 
 
 def from_problem(document: Mapping[str, Any]) -> KGError:

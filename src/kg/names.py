@@ -22,6 +22,7 @@ CONCEPT = BASE + "concept/"
 CLAIM = BASE + "claim/"
 PASSAGE = BASE + "passage/"
 DOCUMENT = BASE + "document/"
+CONTRIBUTION = BASE + "contribution/"
 GRAPH = BASE + "graph/"
 
 CLAIMS_GRAPH = GRAPH + "claims"
@@ -31,6 +32,7 @@ ONTOLOGY_GRAPH = GRAPH + "ontology"
 CONCEPTS_GRAPH = GRAPH + "concepts"
 SHAPES_GRAPH = GRAPH + "shapes"
 INFERRED_GRAPH = GRAPH + "inferred"
+CONTRIBUTIONS_GRAPH = GRAPH + "contributions"
 CATALOG_GRAPH = GRAPH + "catalog"
 VOID_GRAPH = GRAPH + "void"
 EXAMPLES_GRAPH = GRAPH + "examples"
@@ -50,6 +52,7 @@ SH = "http://www.w3.org/ns/shacl#"
 SKOS = "http://www.w3.org/2004/02/skos/core#"
 DCTERMS = "http://purl.org/dc/terms/"
 OA = "http://www.w3.org/ns/oa#"
+PROV = "http://www.w3.org/ns/prov#"
 
 _DECLARATION = re.compile(r'sh:prefix\s+"([^"]*)"\s*;\s*sh:namespace\s+"([^"]+)"')
 _LOCAL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_\-]*[A-Za-z0-9_\-])?\Z")

@@ -46,15 +46,14 @@ def _silent(message: str) -> None:
 
 def check(settings: Settings, *, progress: Progress = _silent) -> list[Problem]:
     """
-    Return all that is wrong with the files: none means that a build would publish them.
+    Return all that is wrong with the files: none means that a build would publish them all.
 
     Files that do not even load are told of first, alone: nothing more could be said of them.
     """
     try:
-        _prepare(settings, progress)
+        return _prepare(settings, progress).damaged
     except DataError as error:
         return error.problems
-    return []
 
 
 def is_current(snapshot: Snapshot, settings: Settings) -> bool:
@@ -63,15 +62,19 @@ def is_current(snapshot: Snapshot, settings: Settings) -> bool:
     return found == (made_of(settings.root), code_digest())
 
 
-def publish(settings: Settings, *, progress: Progress = _silent) -> Snapshot:
+def publish(
+    settings: Settings, *, progress: Progress = _silent, commit: Callable[[], None] = lambda: None
+) -> Snapshot:
     """
     Publish the files as a version, unless the current version is of just these files.
 
     One build at a time; others wait for it and take its result. On any error everything stays as it was.
+    An accepted contribution whose file is damaged is told of and left out.
 
     Args:
         settings: Where the files are and where to build.
         progress: Called with one line at each step.
+        commit: Called when the version is on disk and not yet the current one; if it raises, it never is.
 
     Raises:
         DataError: The files are not fine; holds every problem.
@@ -84,7 +87,7 @@ def publish(settings: Settings, *, progress: Progress = _silent) -> Snapshot:
         found = find_snapshot(settings)
         if found is not None and is_current(found, settings):
             return found
-        return _build(settings, progress)
+        return _build(settings, progress, commit)
 
 
 def made_of(root: Path) -> str:
@@ -106,7 +109,7 @@ def code_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(settings: Settings, progress: Progress) -> Snapshot:
+def _build(settings: Settings, progress: Progress, commit: Callable[[], None]) -> Snapshot:
     files = made_of(settings.root)
     dataset = _prepare(settings, progress)
     version = _version(dataset.store, files)
@@ -119,13 +122,15 @@ def _build(settings: Settings, progress: Progress) -> Snapshot:
         "software": kg.__version__,
         "prefixes": dict(dataset.prefixes),
     }
-    return write_snapshot(dataset.store, settings, version=version, manifest=manifest)
+    return write_snapshot(dataset.store, settings, version=version, manifest=manifest, commit=commit)
 
 
 def _prepare(settings: Settings, progress: Progress) -> Dataset:
     """Load, check and infer; raise every problem, each with its place."""
     progress("reading the files")
     dataset = load_dataset(settings.root)
+    for one in dataset.damaged:
+        progress(str(one))
     progress(f"checking {len(dataset.files)} files")
     problems = [
         *validate(dataset, settings),

@@ -17,7 +17,7 @@ from kg.dataset.snapshot import (
     hold,
     write_snapshot,
 )
-from kg.dataset.sources import SourceFile, find_sources, fingerprint
+from kg.dataset.sources import SourceFile, digest_path, find_damaged, find_sources, fingerprint
 
 __all__ = [
     "EXPORTS",
@@ -26,7 +26,9 @@ __all__ = [
     "SourceFile",
     "build_lock",
     "count",
+    "digest_path",
     "export",
+    "find_damaged",
     "find_prefixes",
     "find_snapshot",
     "find_sources",

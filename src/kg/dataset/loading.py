@@ -11,7 +11,7 @@ from pathlib import Path
 import pyoxigraph as ox
 
 from kg import names, turtle
-from kg.dataset.sources import SourceFile, scan_sources
+from kg.dataset.sources import SourceFile, find_damaged, scan_sources
 from kg.dataset.syntax import FORMATS, Parsed, parse
 from kg.errors import DataError, Problem
 from kg.names import Prefixes
@@ -20,6 +20,8 @@ _TYPE = names.RDF + "type"
 _NAMING = (_TYPE, names.RDFS + "label")
 _RECORDS = {names.LAT + "Claim": "claim", names.LAT + "Passage": "passage"}
 _SHARED_GRAPHS = {names.CLAIMS_GRAPH: names.CLAIM, names.PASSAGES_GRAPH: names.PASSAGE}
+_CONTRIBUTED_GRAPHS = {names.ENTITIES_GRAPH, names.CONTRIBUTIONS_GRAPH}  # beside the shared ones
+_GRAPHS_OF_MANY = _CONTRIBUTED_GRAPHS | set(_SHARED_GRAPHS)
 _BLOCK = re.compile(r"^[ \t]*(?!graph:)(?:GRAPH[ \t]+)?[^\s{}\"#;,]+\s*\{", re.MULTILINE | re.IGNORECASE)
 
 
@@ -32,6 +34,7 @@ class Dataset:
         files: Every source file, in order of path.
         prefixes: The prefix map of ontology/prefixes.ttl.
         store: Every triple in its named graph; the default graph is empty.
+        damaged: The files that were left out because they are not what was accepted, one problem each.
     """
 
     def __init__(self, root: Path, files: list[SourceFile], prefixes: Prefixes) -> None:
@@ -39,6 +42,7 @@ class Dataset:
         self.files = files
         self.prefixes = prefixes
         self.store = ox.Store()
+        self.damaged: list[Problem] = []
         self._documents: dict[Path, turtle.Document] = {}
         self._texts: dict[Path, str] = {}
 
@@ -107,7 +111,10 @@ def load_dataset(root: Path) -> Dataset:
             triples in the wrong graph, things defined twice, files that nothing reads.
     """
     files, problems = scan_sources(root)
+    damaged = find_damaged(root)
+    files = [one for one in files if one.path not in {problem.path for problem in damaged}]
     loader = _Loader(Dataset(root, files, names.load_prefixes(root / "ontology" / "prefixes.ttl")))
+    loader.dataset.damaged = damaged
     for file in files:
         if file.path.suffix in FORMATS:
             loader.add(file)
@@ -178,6 +185,12 @@ class _Loader:
             graph, subject = quad.graph_name, quad.subject
             name = graph.value if isinstance(graph, ox.NamedNode) else ""
             about = subject.value if isinstance(subject, ox.NamedNode) else ""
+            if file.kind == "contributions" and name in _CONTRIBUTED_GRAPHS:
+                if not about or _may_say(name, about, file.path.stem) or (name, about) in seen:
+                    continue
+                seen.add((name, about))
+                yield self._foreign(file, (name, about), is_record=True, folder=folder)
+                continue
             base = _SHARED_GRAPHS.get(name)
             wrong = name if base is None else about
             allowed = f"{base or names.CLAIM}{folder}/"
@@ -217,19 +230,20 @@ class _Loader:
     def _note(self, file: SourceFile, quads: list[ox.Quad]) -> None:
         """Remember where things are named, recorded and claimed, for `repeated`."""
         if file.graph is None:
-            for name in {str(quad.graph_name)[1:-1] for quad in quads} - set(_SHARED_GRAPHS):
+            for name in {str(quad.graph_name)[1:-1] for quad in quads} - _GRAPHS_OF_MANY:
                 self.graphs[name].append(file)
         last = ""
         for quad in quads:
             predicate = quad.predicate.value
             subject = quad.subject
+            is_naming = file.kind in ("entities", "concepts") or _is_in(quad, names.ENTITIES_GRAPH)
             if predicate not in _NAMING or not isinstance(subject, ox.NamedNode):
                 continue
             known = self.named[subject.value]
-            is_apart = file.kind == "entities" and subject.value != last
-            if file.kind in ("entities", "concepts") and (file not in known or is_apart):
+            is_apart = file.kind != "concepts" and subject.value != last
+            if is_naming and (file not in known or is_apart):
                 known.append(file)
-            last = subject.value
+            last = subject.value if is_naming else last
             if predicate == _TYPE and isinstance(quad.object, ox.NamedNode) and quad.object.value in _RECORDS:
                 self.records[_RECORDS[quad.object.value], subject.value].append(file)
 
@@ -237,7 +251,7 @@ class _Loader:
         """Tell what is defined twice: an entity, a claim's record, a passage, a claim's graph."""
         for iri, files in self.named.items():
             if len(files) > 1:
-                yield self._twice("defined", iri, files, lambda one: True)
+                yield self._twice("defined", iri, files, _is_named)
         for (kind, iri), files in self.records.items():
             if len(files) > 1:
                 yield self._twice(f"recorded as a {kind}", iri, files, _is_record)
@@ -246,7 +260,7 @@ class _Loader:
                 for name, count in Counter(
                     name for name, _ in self.dataset.document(file.path).blocks
                 ).items():
-                    if name not in _SHARED_GRAPHS:
+                    if name not in _GRAPHS_OF_MANY:
                         self.graphs[name] += [file] * (count - 1)
         for name, files in self.graphs.items():
             if len(files) > 1:
@@ -286,6 +300,23 @@ class _Loader:
             fix="delete one of the two, or give one another name.",
             subject=iri,
         )
+
+
+def _may_say(graph: str, subject: str, contribution: str) -> bool:
+    """Tell whether a contribution may speak of something: what it names, its history, its own claims."""
+    if graph == names.ENTITIES_GRAPH:
+        return subject.startswith((names.ID, names.DOCUMENT))
+    whole = names.CONTRIBUTION + contribution
+    own = (f"{whole}/", f"{names.CLAIM}contribution/{contribution}/")
+    return subject == whole or subject.startswith(own)
+
+
+def _is_in(quad: ox.Quad, graph: str) -> bool:
+    return isinstance(quad.graph_name, ox.NamedNode) and quad.graph_name.value == graph
+
+
+def _is_named(one: turtle.Statement) -> bool:
+    return one.graph is None or one.graph.value == names.ENTITIES_GRAPH
 
 
 def _is_record(one: turtle.Statement) -> bool:

@@ -63,7 +63,12 @@ class Snapshot:
 
 
 def write_snapshot(
-    store: ox.Store, settings: Settings, *, version: str, manifest: dict[str, Any]
+    store: ox.Store,
+    settings: Settings,
+    *,
+    version: str,
+    manifest: dict[str, Any],
+    commit: Callable[[], None] = lambda: None,
 ) -> Snapshot:
     """
     Publish what a store holds as one version and make it the current one.
@@ -76,6 +81,7 @@ def write_snapshot(
         settings: Where to build.
         version: The name; a version that is there already is not written again.
         manifest: More to say of it, e.g. fingerprint and prefixes.
+        commit: Called when the version is on disk and not yet the current one; if it raises, it never is.
     """
     versions = settings.build_path / "versions"
     versions.mkdir(parents=True, exist_ok=True)
@@ -83,6 +89,7 @@ def write_snapshot(
     if found is None:
         shutil.rmtree(versions / version, ignore_errors=True)
         found = _write(store, settings, version, manifest)
+    commit()
     _point(settings.build_path, version)
     _prune(versions, version)
     return found

@@ -51,6 +51,7 @@ _PLACES: list[tuple[str, str, _Graph]] = [
     ("data/documents/*/*.trig", "claims", None),
     ("data/documents/*/not-facts.yaml", "exceptions", None),
     ("data/contributions/*.trig", "contributions", None),
+    ("data/contributions/contributors.ttl", "entities", names.ENTITIES_GRAPH),
     ("queries/checks/*.rq", "check", None),
     ("queries/rules/*.rq", "rule", None),
 ]
@@ -101,14 +102,42 @@ def fingerprint(root: Path) -> str:
     """
     Return the SHA-256 over relative paths and bytes of every source file, in hexadecimal digits.
 
-    Strays count too, so that adding one is seen.
+    Strays count too, so that adding one is seen, and which files are damaged.
     """
     digest = hashlib.sha256()
+    for one in find_damaged(root):
+        digest.update(f"damaged\0{one.path.name if one.path else ''}\0".encode())
     for path in _paths(root):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def digest_path(root: Path, contribution: str) -> Path:
+    """Return where the SHA-256 of an accepted contribution's file is kept, as `sha256sum` writes it."""
+    return root / "data" / "contributions" / ".kept" / contribution / "published.sha256"
+
+
+def find_damaged(root: Path) -> list[Problem]:
+    """
+    Tell which accepted contributions are not the bytes that were accepted; they are left out of the graph.
+
+    A contribution without a digest was written by hand and stands as it is.
+    """
+    problems = []
+    for path in sorted((root / "data" / "contributions").glob("*.trig")):
+        try:
+            kept = digest_path(root, path.stem).read_text(encoding="ascii").split()[0]
+        except (FileNotFoundError, IndexError, UnicodeDecodeError):
+            continue
+        if hashlib.sha256(path.read_bytes()).hexdigest() != kept:
+            message = "this is not what was accepted (its SHA-256 is another): its claims are left out."
+            fix = (
+                f"kg contributions {path.stem} --restore writes what was accepted; --keep takes it as it is."
+            )
+            problems.append(Problem(message, path, fix=fix, code="damaged-file"))
+    return problems
 
 
 def _paths(root: Path) -> Iterator[Path]:

@@ -1,0 +1,35 @@
+"""
+Contributions: taken, reviewed, published, corrected, retracted; durable at every step, with their history.
+
+    journal     files that survive: a synced journal before the acknowledgement
+    takeover    opening the folder: what a crash left is finished, damage is told of
+    records     what is kept of a contribution; which step may follow which
+    people      names, roles, tokens
+    composing   the file of an accepted contribution, its history in PROV
+    staging     publish changed files, whole or not at all
+    life        the steps: submit, send back, accept, reject, withdraw, correct, retract
+    review      what would change, in words: claims, inferences, answers
+
+Nothing here knows of SHACL or of HTTP: a verdict comes in, a version comes out.
+"""
+
+from kg.contributions.life import Contributions, Judged
+from kg.contributions.people import CONTRIBUTOR, REVIEWER, ROLES, Person, Tokens, check_name, person_iri
+from kg.contributions.records import STATES, STEPS, Contribution, Event, Revision
+
+__all__ = [
+    "CONTRIBUTOR",
+    "REVIEWER",
+    "ROLES",
+    "STATES",
+    "STEPS",
+    "Contribution",
+    "Contributions",
+    "Event",
+    "Judged",
+    "Person",
+    "Revision",
+    "Tokens",
+    "check_name",
+    "person_iri",
+]

@@ -1,0 +1,645 @@
+"""The life of contributions: submit, send back, accept, reject, withdraw, correct, retract."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import pyoxigraph as ox
+
+from kg import dataset, names, turtle
+from kg.config import Settings
+from kg.contributions import composing, records
+from kg.contributions.journal import Change, Journal, locked
+from kg.contributions.people import CONTRIBUTOR, REVIEWER, Person, check_name, person_iri
+from kg.contributions.records import Contribution, Revision
+from kg.contributions.staging import publish_with
+from kg.contributions.takeover import Kept
+from kg.errors import (
+    BodyTooLargeError,
+    DamagedError,
+    DataError,
+    NotAllowedError,
+    NotFoundError,
+    Problem,
+    UsageError,
+    WrongStateError,
+)
+from kg.turtle import Statement
+
+FOLDER = ("data", "contributions")
+Progress = Callable[[str], None]
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}\Z")
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+_CLAIM = re.compile(re.escape(names.CLAIM) + r"contribution/([0-9a-f]{12})/([0-9]{4})\Z")
+_MAX_REMARK = 2_000
+_PEOPLE = "contributors.ttl"
+
+
+class Judged(Protocol):
+    """What a verdict must tell."""
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """All that was found."""
+
+    @property
+    def quads(self) -> Sequence[ox.Quad]:
+        """What it says, in draft graphs."""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether nothing refuses it."""
+
+
+def _silent(message: str) -> None:
+    """Say nothing."""
+
+
+class Contributions:
+    """
+    All contributions of a project.
+
+    Opening it does what a crash left undone. Contributions whose files are damaged are told of in `problems`
+    and refused by name; the others are served.
+
+    Args:
+        settings: Of the project.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.folder = settings.path(*FOLDER)
+        self.journal = Journal(self.folder)
+        self._damaged: dict[str, Problem] = {}
+        self.problems: list[Problem] = []
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Replay the journal, take what the files have and it lacks, and look for damage."""
+        kept = Kept(self.journal)
+        kept.open()
+        self.problems, self._damaged = kept.problems, kept.damaged
+
+    # --- asking -------------------------------------------------------------------------------------
+
+    def get(self, id: str) -> Contribution:
+        """
+        Return a contribution.
+
+        Args:
+            id: Its twelve digits, or the first of them where they tell it from others.
+
+        Raises:
+            NotFoundError: There is none.
+            DamagedError: Its files are damaged.
+        """
+        if id in self._damaged:
+            raise self._refuse(id)
+        content = self.journal.find(record_path(id)) if re.fullmatch("[0-9a-f]{12}", id) else None
+        if content is not None:
+            return records.from_bytes(content)
+        near = [one.id for one in self.list() if one.id.startswith(id)] if len(id) >= 4 else []
+        if len(near) == 1:
+            return self.get(near[0])
+        raise NotFoundError(
+            f"no contribution is named {id!r}: kg contributions lists them.", name=id, near=near
+        )
+
+    def list(self, *, state: str | None = None) -> Sequence[Contribution]:
+        """
+        Return the contributions that are not damaged, oldest first, perhaps only those in one state.
+
+        Raises:
+            UsageError: That is no state.
+        """
+        if state is not None and state not in records.STATES:
+            raise UsageError(f"{state!r} is not a state: expected one of {', '.join(records.STATES)}.")
+        found = [
+            records.from_bytes(content)
+            for path, content in self.journal.read(".kept/*/record.json")
+            if path.split("/")[1] not in self._damaged
+        ]
+        wanted = [one for one in found if state in (None, one.state)]
+        return sorted(wanted, key=lambda one: (one.history[0].on, one.id))
+
+    def original(self, id: str, number: int | None = None) -> bytes:
+        """Return the bytes of a contribution as they were sent, by default those sent last."""
+        record = self.get(id)
+        revisions = [one for one in record.revisions if number in (None, one.number)]
+        if not revisions:
+            raise NotFoundError(f"contribution {record.id} has no revision {number}.", name=str(number))
+        return self._bytes(revisions[-1].path)
+
+    def quads(self, id: str) -> Sequence[ox.Quad]:
+        """Return what a contribution says, in draft graphs."""
+        return _parse(self._bytes(self.get(id).current.quads))
+
+    def copies(self, id: str) -> dict[str, str]:
+        """Return the contributor's copies of documents, by slug, as far as they are at hand."""
+        found = {slug: self.journal.find(path) for slug, path in self.get(id).current.copies.items()}
+        return {slug: content.decode() for slug, content in found.items() if content is not None}
+
+    def statements(self, id: str) -> Sequence[Statement]:
+        """Return what a contribution says, under the names that it gets or has in the graph."""
+        record = self.get(id)
+        if record.claims:
+            return self._published(record)
+        return composing.to_published(self.quads(record.id), record)
+
+    # --- the contributor's steps ---------------------------------------------------------------------
+
+    def submit(
+        self,
+        content: bytes,
+        *,
+        name: str,
+        contributor: Person,
+        verdict: Judged,
+        media_type: str = "",
+        copies: Mapping[str, str] | None = None,
+        replaces: Collection[str] = (),
+    ) -> Contribution:
+        """
+        Take a contribution that was found fine; when this returns, it is durable.
+
+        Args:
+            content: The bytes as sent.
+            name: The file's name.
+            contributor: Who sends it.
+            verdict: What was said of it.
+            media_type: As sent.
+            copies: Texts of documents that its passages were proved in, by slug.
+            replaces: Published claims of other contributions that it corrects.
+
+        Returns:
+            The contribution; the one there is, with `is_new` false, where the same bytes came before.
+
+        Raises:
+            DataError: The verdict refuses it.
+            StorageFullError: The disk is full; nothing was taken.
+        """
+        contributor.require(CONTRIBUTOR)
+        check_name(contributor.name)
+        self._require_fine(content, verdict)
+        digest = hashlib.sha256(content).hexdigest()
+        id = digest[:12]
+        found = self._find_same(self.journal, digest)
+        if found:
+            return found
+        for old, claims in _by_contribution(replaces).items():
+            self.get(old).require("correct")
+            self._require_claims(self.get(old), claims)
+        with self.journal.change() as change:
+            found = self._find_same(change, digest)
+            if found:
+                return found
+            if change.find(record_path(id)) is not None:
+                raise WrongStateError(f"contribution {id} is another one: change a byte and send it again.")
+            revision = self._take(change, id, 1, content, name, media_type, verdict, copies or {})
+            record = Contribution(
+                id, contributor.name, records.SUBMITTED, (revision,), (), tuple(sorted(set(replaces)))
+            )
+            record = record.after("submitted", contributor.name, records.SUBMITTED, on=revision.on)
+            change.write(record_path(id), records.to_bytes(record))
+        return replace(record, is_new=True)
+
+    def resubmit(
+        self,
+        id: str,
+        content: bytes,
+        *,
+        name: str,
+        contributor: Person,
+        verdict: Judged,
+        media_type: str = "",
+        copies: Mapping[str, str] | None = None,
+        remark: str = "",
+    ) -> Contribution:
+        """
+        Take a new revision of a contribution that was sent back or withdrawn.
+
+        Raises:
+            DataError: The verdict refuses it.
+            NotAllowedError: Somebody else contributed it.
+            WrongStateError: It was neither sent back nor withdrawn, or these bytes are another contribution.
+            UsageError: Nothing has changed since it was sent back.
+        """
+        self._require_fine(content, verdict)
+        digest = hashlib.sha256(content).hexdigest()
+
+        def step(change: Change, record: Contribution) -> Contribution:
+            self._require_own(record, contributor)
+            if record.state == records.SUBMITTED and record.current.digest == digest:
+                return record  # sent twice: the first answer was lost
+            record.require("resubmit")
+            other = self._find_same(change, digest)
+            if other and other.id != record.id:
+                raise WrongStateError(f"these bytes are contribution {other.id} already.", id=other.id)
+            if record.state == records.SENT_BACK and record.current.digest == digest:
+                raise UsageError("nothing has changed since it was sent back: expected another text.")
+            number = len(record.revisions) + 1
+            revision = self._take(change, record.id, number, content, name, media_type, verdict, copies or {})
+            record = replace(record, revisions=(*record.revisions, revision))
+            return record.after(
+                "resubmitted", contributor.name, records.SUBMITTED, on=revision.on, remark=_clean(remark)
+            )
+
+        return self._step(id, step)
+
+    def withdraw(self, id: str, *, by: Person, remark: str = "") -> Contribution:
+        """
+        Take a contribution out of the queue; it may be resubmitted.
+
+        Raises:
+            NotAllowedError: Somebody else contributed it.
+            WrongStateError: It is in no queue.
+        """
+
+        def step(_: Change, record: Contribution) -> Contribution:
+            self._require_own(record, by)
+            record.require("withdraw")
+            return record.after("withdrawn", by.name, records.WITHDRAWN, remark=_clean(remark))
+
+        return self._step(id, step)
+
+    # --- the reviewer's steps ------------------------------------------------------------------------
+
+    def send_back(self, id: str, *, by: Person, remarks: str) -> Contribution:
+        """
+        Ask the contributor for another revision.
+
+        Raises:
+            NotAllowedError: They are no reviewer, or it is their own.
+            WrongStateError: It is not in the queue.
+        """
+        return self._review(id, by, "send back", "sent back", records.SENT_BACK, remarks)
+
+    def reject(self, id: str, *, by: Person, reason: str) -> Contribution:
+        """
+        Refuse a contribution for good.
+
+        Raises:
+            NotAllowedError: They are no reviewer, or it is their own.
+            WrongStateError: It is not in the queue.
+        """
+        return self._review(id, by, "reject", "rejected", records.REJECTED, reason)
+
+    def accept(self, id: str, *, by: Person, remark: str = "", progress: Progress = _silent) -> Contribution:
+        """
+        Publish a contribution; when this returns, a version with it is the current one.
+
+        The graph with it is held to all shapes and checks first. One publication at a time.
+
+        Raises:
+            NotAllowedError: They are no reviewer, or it is their own.
+            WrongStateError: It is not in the queue, or changed meanwhile.
+            DataError: With it the graph is not fine; everything is as before.
+            StorageFullError: The disk is full; everything is as before.
+        """
+        with self._publishing():
+            record = self.get(id)
+            self._require_reviewer(record, by)
+            record.require("accept")
+            said = composing.to_published(self.quads(record.id), record)
+            accepted = record.after("accepted", by.name, records.ACCEPTED, remark=_clean(remark))
+            accepted = replace(accepted, claims=composing.claims_of(said))
+            publication = _Publication(self, progress)
+            publication.add(record, accepted, said)
+            for old_id, claims in _by_contribution(record.replaces).items():
+                old = self.get(old_id)
+                old.require("correct")
+                self._require_claims(old, claims)
+                publication.take_out(
+                    old, claims, "corrected", records.CORRECTED, by=by.name, corrected_by=record.id, also=said
+                )
+            publication.run()
+        return accepted
+
+    def retract(
+        self, claims: Collection[str], *, by: Person, reason: str, progress: Progress = _silent
+    ) -> Sequence[Contribution]:
+        """
+        Take claims of accepted contributions out of the graph; a record with reason and time stays.
+
+        Args:
+            claims: IRIs of claims.
+            by: A reviewer, or who contributed them.
+            reason: Why.
+            progress: Called with one line at each step.
+
+        Raises:
+            NotAllowedError: They are neither.
+            WrongStateError: A claim is not in the graph.
+            NotFoundError: A claim is not of a contribution.
+            DataError: Without them the graph is not fine; everything is as before.
+        """
+        text = _required(reason, "a reason")
+        with self._publishing():
+            publication = _Publication(self, progress)
+            for id, some in _by_contribution(claims).items():
+                record = self.get(id)
+                if not _is_same(record.contributor, by):
+                    by.require(REVIEWER)
+                record.require("retract")
+                self._require_claims(record, some)
+                publication.take_out(record, some, "retracted", records.RETRACTED, by=by.name, remark=text)
+            publication.run()
+        return [self.get(id) for id in _by_contribution(claims)]
+
+    # --- damage --------------------------------------------------------------------------------------
+
+    def restore(self, id: str) -> None:
+        """
+        Write the files of a contribution as they were written last.
+
+        Raises:
+            NotFoundError: There is no such contribution.
+        """
+        self._require_known(id)
+        for pattern in (f"{id}.trig", f".kept/{id}/*", f".copies/{id}/*"):
+            self.journal.restore(pattern)
+        self.reopen()
+
+    def keep(self, id: str) -> None:
+        """
+        Take the file of an accepted contribution as it is now, because somebody mended it by hand.
+
+        Raises:
+            NotFoundError: There is no such contribution, or no file.
+            DataError: The file does not parse.
+        """
+        self._require_known(id)
+        path = self.folder / f"{id}.trig"
+        if not path.is_file():
+            raise NotFoundError(f"{path} is not there: expected the file to keep.", name=str(path))
+        content = path.read_bytes()
+        turtle.read(content.decode("utf-8"))
+        with self.journal.change() as change:
+            change.write(f"{id}.trig", content)
+            change.write(f".kept/{id}/published.sha256", sum_line(content, id))
+        self.reopen()
+
+    # --- inside --------------------------------------------------------------------------------------
+
+    def _step(self, id: str, step: Callable[[Change, Contribution], Contribution]) -> Contribution:
+        whole = self.get(id).id
+        with self.journal.change() as change:
+            record = records.from_bytes(change.find(record_path(whole)) or b"")
+            after = step(change, record)
+            if after is not record:
+                change.write(record_path(whole), records.to_bytes(after))
+        return after
+
+    def _review(self, id: str, by: Person, verb: str, step: str, state: str, remark: str) -> Contribution:
+        text = _required(remark, "remarks" if state == records.SENT_BACK else "a reason")
+
+        def review(_: Change, record: Contribution) -> Contribution:
+            self._require_reviewer(record, by)
+            record.require(verb)
+            return record.after(step, by.name, state, remark=text)
+
+        return self._step(id, review)
+
+    def _take(
+        self,
+        change: Change,
+        id: str,
+        number: int,
+        content: bytes,
+        name: str,
+        media_type: str,
+        verdict: Judged,
+        copies: Mapping[str, str],
+    ) -> Revision:
+        """Keep the bytes as sent, and what they say."""
+        plain = Path(name.replace("\\", "/")).name[:200] or "contribution"
+        suffix = Path(plain).suffix.lower()
+        path = f".kept/{id}/sent-{number}{suffix if _SUFFIX.match(suffix) else '.bin'}"
+        lines = sorted((ox.serialize(verdict.quads, format=ox.RdfFormat.N_QUADS) or b"").splitlines())
+        quads = b"".join(line + b"\n" for line in lines)
+        change.write(path, content)
+        change.write(f".kept/{id}/says-{number}.nq", quads)
+        kept = {}
+        for slug, text in copies.items():
+            if not _SLUG.match(slug):
+                raise UsageError(f"{slug!r} is not the slug of a document: expected lower-case words.")
+            kept[slug] = f".copies/{id}/{slug}.txt"
+            change.write(kept[slug], text.encode())
+        return Revision(
+            number=number,
+            name=plain,
+            media_type=media_type,
+            path=path,
+            digest=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+            quads=f".kept/{id}/says-{number}.nq",
+            quads_digest=hashlib.sha256(quads).hexdigest(),
+            on=records.now(),
+            copies=kept,
+            problems=tuple(one.as_json() for one in verdict.problems),
+        )
+
+    def _find_same(self, where: Change | Journal, digest: str) -> Contribution | None:
+        path = where.find_digest(digest, ".kept/*/sent-*")
+        content = where.find(record_path(path.split("/")[1])) if path else None
+        return records.from_bytes(content) if content else None
+
+    def _publishing(self) -> AbstractContextManager[None]:
+        return locked(self.folder / ".publishing.lock")
+
+    def _published(self, record: Contribution) -> Sequence[Statement]:
+        return turtle.read(self._bytes(f"{record.id}.trig").decode("utf-8")).statements
+
+    def _bytes(self, path: str) -> bytes:
+        content = self.journal.find(path)
+        if content is None:
+            raise DamagedError(f"{self.folder / path} is not there.", path=str(self.folder / path))
+        return content
+
+    def _require_fine(self, content: bytes, verdict: Judged) -> None:
+        limit = self.settings.max_body_bytes
+        if len(content) > limit:
+            raise BodyTooLargeError(f"{len(content)} bytes: expected at most {limit}.", max_body_bytes=limit)
+        if not verdict.is_accepted:
+            raise DataError(verdict.problems)
+        if not any(_is_claim(one) for one in verdict.quads):
+            raise DataError([Problem("no claim stands in this contribution: expected at least one.")])
+
+    def _require_own(self, record: Contribution, person: Person) -> None:
+        if not _is_same(record.contributor, person):
+            raise NotAllowedError(
+                f"contribution {record.id} is {record.contributor}'s: only they may do that.",
+                name=person.name,
+                id=record.id,
+            )
+
+    def _require_reviewer(self, record: Contribution, person: Person) -> None:
+        person.require(REVIEWER)
+        if _is_same(record.contributor, person):
+            raise NotAllowedError(
+                f"contribution {record.id} is {person.name}'s own: another reviewer has to decide.",
+                name=person.name,
+                id=record.id,
+            )
+
+    def _require_claims(self, record: Contribution, claims: Collection[str]) -> None:
+        for claim in claims:
+            if claim not in record.claims:
+                taken = next((one for one in record.history if claim in one.claims), None)
+                how = f"was {taken.step} on {taken.on[:10]}" if taken else "is not in the graph"
+                raise WrongStateError(f"{claim} {how}.", id=record.id, claim=claim, state=record.state)
+
+    def _require_known(self, id: str) -> None:
+        if self.journal.find(record_path(id)) is None:
+            raise NotFoundError(f"no contribution is named {id!r}: kg contributions lists them.", name=id)
+
+    def _refuse(self, id: str) -> DamagedError:
+        one = self._damaged[id]
+        return DamagedError(f"contribution {id} is damaged: {one}", id=id, path=str(one.path), fix=one.fix)
+
+
+class _Publication:
+    """One publication: the files of some contributions change together, or none."""
+
+    def __init__(self, owner: Contributions, progress: Progress) -> None:
+        self.owner = owner
+        self.progress = progress
+        self.prefixes = dataset.find_prefixes(owner.settings.root)
+        self.before: dict[str, bytes | None] = {}
+        self.files: dict[str, bytes] = {}
+        self.kept: dict[str, bytes] = {}
+        self.people: dict[str, str] = {}
+        self._store: ox.Store | None = None
+
+    def add(self, before: Contribution, after: Contribution, said: Iterable[Statement]) -> None:
+        """Set what a contribution says from now on."""
+        content = composing.compose(said, after, self.prefixes)
+        path = record_path(after.id)
+        self.before[path] = self.owner.journal.find(path)
+        if self.before[path] != records.to_bytes(before):
+            raise _changed(before.id)
+        self.files[f"{after.id}.trig"] = content
+        self.files[f".kept/{after.id}/published.sha256"] = sum_line(content, after.id)
+        self.kept[path] = records.to_bytes(after)
+        for name in (after.contributor, *(one.by for one in after.history)):
+            self.people.setdefault(person_iri(name), name)
+
+    def take_out(
+        self,
+        record: Contribution,
+        claims: Collection[str],
+        step: str,
+        state: str,
+        *,
+        by: str,
+        remark: str = "",
+        corrected_by: str = "",
+        also: Iterable[Statement] = (),
+    ) -> None:
+        """Take claims out of a contribution, and what then nothing speaks of."""
+        gone = tuple(sorted(set(claims)))
+        left = tuple(one for one in record.claims if one not in gone)
+        after = record.after(
+            step,
+            by,
+            records.ACCEPTED if left else state,
+            remark=remark,
+            claims=gone,
+            corrected_by=corrected_by,
+        )
+        statements = self.owner._published(record)
+        mentioned = composing.mentions_elsewhere(self.store, record.id, statements)
+        mentioned |= composing.mentions(also)
+        said = composing.take_out(statements, gone, mentioned)
+        self.add(record, replace(after, claims=left), said)
+
+    @property
+    def store(self) -> ox.Store:
+        """The graph as the files say it now."""
+        if self._store is None:
+            self._store = dataset.load_dataset(self.owner.settings.root).store
+        return self._store
+
+    def run(self) -> None:
+        """Check, build, make the changes last, serve."""
+        folder = self.owner.folder
+        people = folder / _PEOPLE
+        text = people.read_text(encoding="utf-8") if people.is_file() else None
+        self.files[_PEOPLE] = composing.name_people(text, self.people, self.prefixes)
+
+        def commit() -> None:
+            with self.owner.journal.change() as change:
+                for path, content in self.before.items():
+                    if change.find(path) != content:
+                        raise _changed(path.split("/")[1])
+                for path, content in {**self.files, **self.kept}.items():
+                    change.write(path, content)
+
+        changes = {"/".join((*FOLDER, path)): content for path, content in self.files.items()}
+        publish_with(self.owner.settings, changes, commit=commit, progress=self.progress)
+
+
+def record_path(id: str) -> str:
+    """Return where the record of a contribution is kept."""
+    return f".kept/{id}/record.json"
+
+
+def sum_line(content: bytes, id: str) -> bytes:
+    """Return the digest of an accepted contribution's file, as `sha256sum` writes it."""
+    return f"{hashlib.sha256(content).hexdigest()}  {id}.trig\n".encode()
+
+
+def _changed(id: str) -> WrongStateError:
+    return WrongStateError(f"contribution {id} changed meanwhile: look at it again.", id=id)
+
+
+def _by_contribution(claims: Iterable[str]) -> dict[str, list[str]]:
+    """
+    Group claims by the contribution that they are of.
+
+    Raises:
+        NotFoundError: One is of none.
+    """
+    found: dict[str, list[str]] = {}
+    for claim in sorted(set(claims)):
+        match = _CLAIM.match(claim)
+        if match is None:
+            raise NotFoundError(
+                f"{claim} is not a claim of a contribution: expected {names.CLAIM}contribution/…/0001. "
+                "Claims of data/documents are changed in their files.",
+                name=claim,
+            )
+        found.setdefault(match[1], []).append(claim)
+    return found
+
+
+def _parse(content: bytes) -> list[ox.Quad]:
+    return list(ox.parse(content, format=ox.RdfFormat.N_QUADS))
+
+
+def _is_claim(quad: ox.Quad) -> bool:
+    return isinstance(quad.graph_name, ox.NamedNode) and quad.graph_name.value.startswith(names.CLAIM)
+
+
+def _is_same(name: str, person: Person) -> bool:
+    return Person(name).slug == person.slug
+
+
+def _clean(remark: str) -> str:
+    text = "\n".join(" ".join(line.split()) for line in remark.strip().splitlines())
+    if len(text) > _MAX_REMARK:
+        raise UsageError(f"a remark of {len(text)} characters: expected at most {_MAX_REMARK}.")
+    return text
+
+
+def _required(remark: str, what: str) -> str:
+    text = _clean(remark)
+    if not text:
+        raise UsageError(f"{what} must be given: the contributor has to know why.")
+    return text
