@@ -16,6 +16,7 @@ Nothing here knows of SHACL or of HTTP: a verdict comes in, a version comes out.
 from kg.contributions.life import Contributions, Judged
 from kg.contributions.people import CONTRIBUTOR, REVIEWER, ROLES, Person, Tokens, check_name, person_iri
 from kg.contributions.records import STATES, STEPS, Contribution, Event, Revision
+from kg.contributions.review import AnswerChange, ClaimInWords, Preview, preview
 
 __all__ = [
     "CONTRIBUTOR",
@@ -23,13 +24,17 @@ __all__ = [
     "ROLES",
     "STATES",
     "STEPS",
+    "AnswerChange",
+    "ClaimInWords",
     "Contribution",
     "Contributions",
     "Event",
     "Judged",
     "Person",
+    "Preview",
     "Revision",
     "Tokens",
     "check_name",
     "person_iri",
+    "preview",
 ]

@@ -19,6 +19,7 @@ _DATE, _TIME = names.XSD + "date", names.XSD + "dateTime"
 _EVIDENCE = names.LAT + "evidence"
 _CURATED = (names.LAT + "curatedBy", names.LAT + "curatedOn")
 _SELECTOR = "#selector"
+_CONTRIBUTOR = "Contributes to this graph or reviews what others contribute."
 _BASES = (names.CLAIM, names.PASSAGE)
 _NUMBER = re.compile(r"[0-9]{1,4}\Z")
 
@@ -196,6 +197,7 @@ def name_people(text: str | None, people: Mapping[str, str], prefixes: Prefixes)
             about = Term("iri", iri)
             statements.append(_plain(about, _TYPE, Term("iri", names.LAT + "Curator")))
             statements.append(_plain(about, _LABEL, _text(name)))
+            statements.append(_plain(about, names.DCTERMS + "description", _text(_CONTRIBUTOR)))
     return turtle.write(statements, prefixes).encode()
 
 

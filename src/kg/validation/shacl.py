@@ -22,7 +22,13 @@ from kg.errors import DataError, Problem
 
 _SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
 _ASSERTION_GRAPH = rdflib.URIRef(names.LAT + "AssertionGraph")
-NOT_DATA = {names.ONTOLOGY_GRAPH, names.SHAPES_GRAPH, names.CATALOG_GRAPH, names.INFERRED_GRAPH}
+NOT_DATA = {
+    names.ONTOLOGY_GRAPH,
+    names.SHAPES_GRAPH,
+    names.CATALOG_GRAPH,
+    names.INFERRED_GRAPH,
+    names.CONTRIBUTIONS_GRAPH,  # history in PROV: written by the software, and of no class of ours
+}
 _DEMANDING = (SH.minCount, SH.hasValue, SH.equals)  # a property shape with one of these speaks of absence too
 _PYSHACL = threading.Lock()  # pyshacl switches a global of rdflib while it runs
 
