@@ -49,7 +49,10 @@ def verbs(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str,
             yield (*path, name)
 
 
-VERBS = ["ask", "build", "check", "cite", "coverage", "evidence", "export", "format", "mcp", "query", "serve"]
+VERBS = [
+    *("ask", "build", "check", "cite", "contribute", "contributions", "correct", "coverage", "evidence"),
+    *("export", "format", "mcp", "query", "retract", "review", "serve", "token"),
+]
 ALL_VERBS = sorted(verbs(main))
 
 

@@ -42,6 +42,7 @@ class Call:
         from kg import dataset, publication
 
         if not self.is_last:
+            self._finish_contributions()
             return publication.publish(self.settings, progress=self.progress)
         found = dataset.find_snapshot(self.settings)
         if found is None:
@@ -49,6 +50,13 @@ class Call:
                 f"nothing is built in {self.settings.build_path}: run kg build.", part="snapshot"
             )
         return found
+
+    def _finish_contributions(self) -> None:
+        """Write what a crash left in the journal of contributions, before the files are read."""
+        if self.settings.path("data", "contributions", ".journal.sqlite").is_file():
+            from kg.contributions import Contributions
+
+            Contributions(self.settings)
 
     def dataset(self) -> Dataset:
         """Return the files as they are now."""

@@ -6,7 +6,7 @@ Contributions: taken, reviewed, published, corrected, retracted; durable at ever
     records     what is kept of a contribution; which step may follow which
     people      names, roles, tokens
     composing   the file of an accepted contribution, its history in PROV
-    staging     publish changed files, whole or not at all
+    publishing  changed files are checked and published, all or none
     life        the steps: submit, send back, accept, reject, withdraw, correct, retract
     review      what would change, in words: claims, inferences, answers
 

@@ -12,13 +12,13 @@ from typing import Protocol
 
 import pyoxigraph as ox
 
-from kg import dataset, names, turtle
+from kg import names, turtle
 from kg.config import Settings
 from kg.contributions import composing, records
 from kg.contributions.journal import Change, Journal, locked
-from kg.contributions.people import CONTRIBUTOR, REVIEWER, Person, check_name, person_iri
+from kg.contributions.people import CONTRIBUTOR, REVIEWER, Person, check_name
+from kg.contributions.publishing import FOLDER, Publication, sum_line
 from kg.contributions.records import Contribution, Revision
-from kg.contributions.staging import publish_with
 from kg.contributions.takeover import Kept
 from kg.errors import (
     BodyTooLargeError,
@@ -32,13 +32,11 @@ from kg.errors import (
 )
 from kg.turtle import Statement
 
-FOLDER = ("data", "contributions")
 Progress = Callable[[str], None]
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}\Z")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _CLAIM = re.compile(re.escape(names.CLAIM) + r"contribution/([0-9a-f]{12})/([0-9]{4})\Z")
 _MAX_REMARK = 2_000
-_PEOPLE = "contributors.ttl"
 
 
 class Judged(Protocol):
@@ -74,7 +72,7 @@ class Contributions:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.folder = settings.path(*FOLDER)
+        self.folder = settings.path(FOLDER)
         self.journal = Journal(self.folder)
         self._damaged: dict[str, Problem] = {}
         self.problems: list[Problem] = []
@@ -101,7 +99,7 @@ class Contributions:
         """
         if id in self._damaged:
             raise self._refuse(id)
-        content = self.journal.find(record_path(id)) if re.fullmatch("[0-9a-f]{12}", id) else None
+        content = self.journal.find(records.record_path(id)) if re.fullmatch("[0-9a-f]{12}", id) else None
         if content is not None:
             return records.from_bytes(content)
         near = [one.id for one in self.list() if one.id.startswith(id)] if len(id) >= 4 else []
@@ -199,14 +197,14 @@ class Contributions:
             found = self._find_same(change, digest)
             if found:
                 return found
-            if change.find(record_path(id)) is not None:
+            if change.find(records.record_path(id)) is not None:
                 raise WrongStateError(f"contribution {id} is another one: change a byte and send it again.")
             revision = self._take(change, id, 1, content, name, media_type, verdict, copies or {})
             record = Contribution(
                 id, contributor.name, records.SUBMITTED, (revision,), (), tuple(sorted(set(replaces)))
             )
             record = record.after("submitted", contributor.name, records.SUBMITTED, on=revision.on)
-            change.write(record_path(id), records.to_bytes(record))
+            change.write(records.record_path(id), records.to_bytes(record))
         return replace(record, is_new=True)
 
     def resubmit(
@@ -309,7 +307,7 @@ class Contributions:
             said = composing.to_published(self.quads(record.id), record)
             accepted = record.after("accepted", by.name, records.ACCEPTED, remark=_clean(remark))
             accepted = replace(accepted, claims=composing.claims_of(said))
-            publication = _Publication(self, progress)
+            publication = Publication(self.settings, self.journal, progress)
             publication.add(record, accepted, said)
             for old_id, claims in _by_contribution(record.replaces).items():
                 old = self.get(old_id)
@@ -341,7 +339,7 @@ class Contributions:
         """
         text = _required(reason, "a reason")
         with self._publishing():
-            publication = _Publication(self, progress)
+            publication = Publication(self.settings, self.journal, progress)
             for id, some in _by_contribution(claims).items():
                 record = self.get(id)
                 if not _is_same(record.contributor, by):
@@ -390,10 +388,10 @@ class Contributions:
     def _step(self, id: str, step: Callable[[Change, Contribution], Contribution]) -> Contribution:
         whole = self.get(id).id
         with self.journal.change() as change:
-            record = records.from_bytes(change.find(record_path(whole)) or b"")
+            record = records.from_bytes(change.find(records.record_path(whole)) or b"")
             after = step(change, record)
             if after is not record:
-                change.write(record_path(whole), records.to_bytes(after))
+                change.write(records.record_path(whole), records.to_bytes(after))
         return after
 
     def _review(self, id: str, by: Person, verb: str, step: str, state: str, remark: str) -> Contribution:
@@ -447,7 +445,7 @@ class Contributions:
 
     def _find_same(self, where: Change | Journal, digest: str) -> Contribution | None:
         path = where.find_digest(digest, ".kept/*/sent-*")
-        content = where.find(record_path(path.split("/")[1])) if path else None
+        content = where.find(records.record_path(path.split("/")[1])) if path else None
         return records.from_bytes(content) if content else None
 
     def _publishing(self) -> AbstractContextManager[None]:
@@ -496,107 +494,12 @@ class Contributions:
                 raise WrongStateError(f"{claim} {how}.", id=record.id, claim=claim, state=record.state)
 
     def _require_known(self, id: str) -> None:
-        if self.journal.find(record_path(id)) is None:
+        if self.journal.find(records.record_path(id)) is None:
             raise NotFoundError(f"no contribution is named {id!r}: kg contributions lists them.", name=id)
 
     def _refuse(self, id: str) -> DamagedError:
         one = self._damaged[id]
         return DamagedError(f"contribution {id} is damaged: {one}", id=id, path=str(one.path), fix=one.fix)
-
-
-class _Publication:
-    """One publication: the files of some contributions change together, or none."""
-
-    def __init__(self, owner: Contributions, progress: Progress) -> None:
-        self.owner = owner
-        self.progress = progress
-        self.prefixes = dataset.find_prefixes(owner.settings.root)
-        self.before: dict[str, bytes | None] = {}
-        self.files: dict[str, bytes] = {}
-        self.kept: dict[str, bytes] = {}
-        self.people: dict[str, str] = {}
-        self._store: ox.Store | None = None
-
-    def add(self, before: Contribution, after: Contribution, said: Iterable[Statement]) -> None:
-        """Set what a contribution says from now on."""
-        content = composing.compose(said, after, self.prefixes)
-        path = record_path(after.id)
-        self.before[path] = self.owner.journal.find(path)
-        if self.before[path] != records.to_bytes(before):
-            raise _changed(before.id)
-        self.files[f"{after.id}.trig"] = content
-        self.files[f".kept/{after.id}/published.sha256"] = sum_line(content, after.id)
-        self.kept[path] = records.to_bytes(after)
-        for name in (after.contributor, *(one.by for one in after.history)):
-            self.people.setdefault(person_iri(name), name)
-
-    def take_out(
-        self,
-        record: Contribution,
-        claims: Collection[str],
-        step: str,
-        state: str,
-        *,
-        by: str,
-        remark: str = "",
-        corrected_by: str = "",
-        also: Iterable[Statement] = (),
-    ) -> None:
-        """Take claims out of a contribution, and what then nothing speaks of."""
-        gone = tuple(sorted(set(claims)))
-        left = tuple(one for one in record.claims if one not in gone)
-        after = record.after(
-            step,
-            by,
-            records.ACCEPTED if left else state,
-            remark=remark,
-            claims=gone,
-            corrected_by=corrected_by,
-        )
-        statements = self.owner._published(record)
-        mentioned = composing.mentions_elsewhere(self.store, record.id, statements)
-        mentioned |= composing.mentions(also)
-        said = composing.take_out(statements, gone, mentioned)
-        self.add(record, replace(after, claims=left), said)
-
-    @property
-    def store(self) -> ox.Store:
-        """The graph as the files say it now."""
-        if self._store is None:
-            self._store = dataset.load_dataset(self.owner.settings.root).store
-        return self._store
-
-    def run(self) -> None:
-        """Check, build, make the changes last, serve."""
-        folder = self.owner.folder
-        people = folder / _PEOPLE
-        text = people.read_text(encoding="utf-8") if people.is_file() else None
-        self.files[_PEOPLE] = composing.name_people(text, self.people, self.prefixes)
-
-        def commit() -> None:
-            with self.owner.journal.change() as change:
-                for path, content in self.before.items():
-                    if change.find(path) != content:
-                        raise _changed(path.split("/")[1])
-                for path, content in {**self.files, **self.kept}.items():
-                    change.write(path, content)
-
-        changes = {"/".join((*FOLDER, path)): content for path, content in self.files.items()}
-        publish_with(self.owner.settings, changes, commit=commit, progress=self.progress)
-
-
-def record_path(id: str) -> str:
-    """Return where the record of a contribution is kept."""
-    return f".kept/{id}/record.json"
-
-
-def sum_line(content: bytes, id: str) -> bytes:
-    """Return the digest of an accepted contribution's file, as `sha256sum` writes it."""
-    return f"{hashlib.sha256(content).hexdigest()}  {id}.trig\n".encode()
-
-
-def _changed(id: str) -> WrongStateError:
-    return WrongStateError(f"contribution {id} changed meanwhile: look at it again.", id=id)
 
 
 def _by_contribution(claims: Iterable[str]) -> dict[str, list[str]]:

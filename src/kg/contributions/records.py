@@ -196,3 +196,8 @@ def begins_with(longer: Iterable[Event], shorter: Iterable[Event]) -> bool:
     """Tell whether one history goes on from another."""
     whole, start = tuple(longer), tuple(shorter)
     return whole[: len(start)] == start
+
+
+def record_path(id: str) -> str:
+    """Return where the record of a contribution is kept."""
+    return f".kept/{id}/record.json"

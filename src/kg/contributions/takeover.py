@@ -8,10 +8,9 @@ from pathlib import Path
 from kg import turtle
 from kg.contributions import records
 from kg.contributions.journal import Journal
+from kg.contributions.publishing import PEOPLE
 from kg.contributions.records import Contribution
 from kg.errors import DataError, Problem
-
-_PEOPLE = "contributors.ttl"
 
 
 class Kept:
@@ -37,9 +36,9 @@ class Kept:
             path = f".kept/{id}/record.json"
             if path not in known or path in wrong:
                 self._take(id, is_known=path in known, wrong=wrong)
-        if _PEOPLE in wrong:
+        if PEOPLE in wrong:
             self._take_people()
-            del wrong[_PEOPLE]
+            del wrong[PEOPLE]
         for path, reason in wrong.items():
             self._tell(path, reason)
 
@@ -95,12 +94,12 @@ class Kept:
     def _take_people(self) -> None:
         """Take the contributors as somebody edited them; where that does not parse, write them again."""
         try:
-            content = (self.folder / _PEOPLE).read_bytes()
+            content = (self.folder / PEOPLE).read_bytes()
             turtle.read(content.decode("utf-8"))
         except (OSError, UnicodeDecodeError, DataError):
-            self.journal.restore(_PEOPLE)
+            self.journal.restore(PEOPLE)
         else:
-            self.journal.adopt({_PEOPLE: content})
+            self.journal.adopt({PEOPLE: content})
 
     def _tell(self, path: str, reason: str) -> None:
         parts = path.split("/")

@@ -1,0 +1,416 @@
+"""The verbs of contributions: contribute, correct, retract, contributions, review, token."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kg.cli.call import Call, example, json_option, main, print_json, tell_number
+from kg.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from kg.contributions import AnswerChange, ClaimInWords, Contribution, Contributions, Person, Preview
+    from kg.validation import Published, Verdict
+
+_as_option = click.option(
+    "--as", "name", metavar="NAME", help="Who does it; by default the user of this machine."
+)
+_token_option = click.option("--token", envvar="LATERAL_TOKEN", help="Proves who does it (LATERAL_TOKEN).")
+_documents_option = click.option(
+    "--document",
+    "documents",
+    multiple=True,
+    metavar="[SLUG=]FILE",
+    help="Copy of a document (text, HTML, PDF) to prove passages in; the file's name is its slug.",
+)
+
+
+@main.command(
+    epilog=example(
+        "kg contribute report.trig --document harbour-notes-2025=notes.pdf --as 'Anna Teller'",
+        "kg contribute mended.trig --again 0a1b2c3d4e5f",
+        "kg contribute report.trig --dry-run",
+    )
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@_documents_option
+@_as_option
+@_token_option
+@click.option("--again", metavar="ID", help="It is a new revision of a contribution that was sent back.")
+@click.option("--remark", default="", help="What to tell the reviewer, with --again.")
+@click.option("--dry-run", is_flag=True, help="Say what is wrong with it and send nothing.")
+@json_option
+@click.pass_obj
+def contribute(call: Call, /, file: Path, again: str | None, **given: Any) -> None:
+    """Validate FILE and, if nothing refuses it, submit it for review."""
+    _send(call, file, again=again, **given)
+
+
+@main.command(epilog=example("kg correct 0a1b2c3d4e5f/0001 better.trig --as 'Anna Teller'"))
+@click.argument("claims", nargs=-1, required=True)
+@click.argument("file", type=click.Path(path_type=Path))
+@_documents_option
+@_as_option
+@_token_option
+@click.option("--dry-run", is_flag=True, help="Say what is wrong with it and send nothing.")
+@json_option
+@click.pass_obj
+def correct(call: Call, /, claims: tuple[str, ...], file: Path, **given: Any) -> None:
+    """Submit FILE in place of CLAIMS of accepted contributions; they go when it is accepted."""
+    _send(call, file, replaces=[_claim(one) for one in claims], **given)
+
+
+@main.command(epilog=example("kg retract 0a1b2c3d4e5f/0001 --reason 'The report was withdrawn.' --as Bo"))
+@click.argument("claims", nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why; it stays with the record.")
+@_as_option
+@_token_option
+@json_option
+@click.pass_obj
+def retract(call: Call, claims: tuple[str, ...], reason: str, name: str | None, token: str | None) -> None:
+    """Take CLAIMS of accepted contributions out of the graph; a record with the reason stays."""
+    kept = _open(call)
+    by = _person(call, name, token)
+    found = kept.retract([_claim(one) for one in claims], by=by, reason=reason, progress=call.progress)
+    _tell_all(call, found)
+
+
+@main.command(
+    epilog=example(
+        "kg contributions",
+        "kg contributions --state submitted",
+        "kg contributions 0a1b2c3d4e5f",
+        "kg contributions 0a1b2c3d4e5f --withdraw",
+    )
+)
+@click.argument("id", required=False)
+@click.option(
+    "--state", help="Only those: submitted, sent-back, accepted, rejected, withdrawn, corrected, retracted."
+)
+@click.option("--original", is_flag=True, help="Write the bytes as they were sent last.")
+@click.option("--withdraw", is_flag=True, help="Take your own out of the queue.")
+@click.option("--restore", is_flag=True, help="Write damaged files as they were.")
+@click.option("--keep", is_flag=True, help="Take the published file as somebody changed it by hand.")
+@_as_option
+@_token_option
+@json_option
+@click.pass_obj
+def contributions(
+    call: Call, /, id: str | None, state: str | None, name: str | None, token: str | None, **wanted: bool
+) -> None:
+    """List contributions, or show one with its history."""
+    kept = _open(call)
+    if id is None:
+        if any(wanted.values()):
+            raise UsageError("name the contribution: kg contributions ID …")
+        _tell_all(call, kept.list(state=state))
+        return
+    if wanted["restore"]:
+        kept.restore(id)
+    elif wanted["keep"]:
+        kept.keep(id)
+    elif wanted["withdraw"]:
+        kept.withdraw(id, by=_person(call, name, token))
+    if wanted["original"]:
+        sys.stdout.buffer.write(kept.original(id))
+        return
+    record = kept.get(id)
+    if call.is_json:
+        print_json(record.as_json())
+    else:
+        click.echo("\n".join(_life(record)))
+
+
+@main.command(
+    epilog=example(
+        "kg review",
+        "kg review 0a1b2c3d4e5f",
+        "kg review 0a1b2c3d4e5f --accept --as Bo",
+        "kg review 0a1b2c3d4e5f --send-back 'Which year?' --as Bo",
+    )
+)
+@click.argument("id", required=False)
+@click.option("--accept", is_flag=True, help="Publish it.")
+@click.option("--reject", metavar="REASON", help="Refuse it for good.")
+@click.option("--send-back", metavar="REMARKS", help="Ask for another revision.")
+@click.option("--remark", default="", help="What to say with --accept.")
+@click.option(
+    "--seconds", type=float, default=60.0, show_default=True, help="How long questions may be asked."
+)
+@_as_option
+@_token_option
+@json_option
+@click.pass_obj
+def review(
+    call: Call,
+    id: str | None,
+    accept: bool,
+    reject: str | None,
+    send_back: str | None,
+    remark: str,
+    seconds: float,
+    name: str | None,
+    token: str | None,
+) -> None:
+    """List the queue; or show what a contribution would change, and decide on it."""
+    kept = _open(call)
+    if (accept, reject is not None, send_back is not None).count(True) > 1:
+        raise UsageError("one decision at a time: --accept, --reject or --send-back.")
+    if id is None:
+        _tell_all(call, kept.list(state="submitted"))
+        return
+    if not accept and reject is None and send_back is None:
+        _show(call, kept, id, seconds)
+        return
+    by = _person(call, name, token)
+    if accept:
+        done = kept.accept(id, by=by, remark=remark, progress=call.progress)
+    elif reject is not None:
+        done = kept.reject(id, by=by, reason=reject)
+    else:
+        done = kept.send_back(id, by=by, remarks=send_back or "")
+    _tell_all(call, [done])
+
+
+@main.group(name="token")
+def token_group() -> None:
+    """Make, list and revoke the tokens of contributors and reviewers."""
+
+
+@token_group.command(name="make", epilog=example("kg token make 'Anna Teller' --role contributor"))
+@click.argument("name")
+@click.option("--role", required=True, type=click.Choice(["contributor", "reviewer"]), help="What it allows.")
+@json_option
+@click.pass_obj
+def token_make(call: Call, name: str, role: str) -> None:
+    """Make a token for NAME and show it, this once: only its digest is kept."""
+    from kg.contributions import Tokens
+
+    made = Tokens(call.settings.tokens_path).make(name, role)
+    if call.is_json:
+        print_json({"name": name, "role": role, "token": made})
+    else:
+        click.echo(made)
+        click.echo(f"This is {name}'s token as {role}. It is not shown again.", err=True)
+
+
+@token_group.command(name="list", epilog=example("kg token list"))
+@json_option
+@click.pass_obj
+def token_list(call: Call) -> None:
+    """List the tokens, without what they are."""
+    from kg.contributions import Tokens
+
+    found = Tokens(call.settings.tokens_path).list()
+    if call.is_json:
+        print_json(found)
+    else:
+        for one in found:
+            click.echo(f"{one['id']}  {one['role']:<11}  {one['made'][:10]}  {one['name']}")
+
+
+@token_group.command(
+    name="revoke", epilog=example("kg token revoke 'Anna Teller'", "kg token revoke 3f2a9c01")
+)
+@click.argument("name")
+@json_option
+@click.pass_obj
+def token_revoke(call: Call, name: str) -> None:
+    """Take back all tokens of NAME, or the one that kg token list shows so."""
+    from kg.contributions import Tokens
+
+    count = Tokens(call.settings.tokens_path).revoke(name)
+    if call.is_json:
+        print_json({"revoked": count})
+    else:
+        click.echo(f"{count} token{'s' if count != 1 else ''} revoked.")
+
+
+# --- inside -------------------------------------------------------------------------------------------
+
+
+def _open(call: Call) -> Contributions:
+    from kg.contributions import Contributions
+
+    kept = Contributions(call.settings)
+    for one in kept.problems:
+        click.echo(str(one), err=True)
+    return kept
+
+
+def _person(call: Call, name: str | None, token: str | None) -> Person:
+    """Return who acts: a token's owner; else who has this machine, who may change every file anyway."""
+    from kg.contributions import ROLES, Person, Tokens, check_name
+
+    if token:
+        found = Tokens(call.settings.tokens_path).person(token)
+        if name and Person(name).slug != found.slug:
+            raise UsageError(f"the token is {found.name}'s: leave --as out, or write that name.")
+        return found
+    return Person(check_name(name or getpass.getuser()), frozenset(ROLES))
+
+
+def _claim(text: str) -> str:
+    """Return the IRI of a claim that was written short: 0a1b2c3d4e5f/0001."""
+    from kg.names import CLAIM
+
+    return (
+        text if text.startswith("https://") else f"{CLAIM}contribution/{text.removeprefix('contribution/')}"
+    )
+
+
+def _send(
+    call: Call,
+    file: Path,
+    *,
+    documents: Sequence[str],
+    name: str | None,
+    token: str | None,
+    dry_run: bool,
+    again: str | None = None,
+    remark: str = "",
+    replaces: Sequence[str] = (),
+) -> None:
+    if not file.is_file():
+        raise NotFoundError(f"{file} is not there: expected a file to contribute.", name=str(file))
+    person = _person(call, name, token)
+    kept = _open(call)
+    content, copies = file.read_bytes(), _copies(documents)
+    verdict = _judge(call, content, file, copies)
+    if not verdict.is_accepted or dry_run:
+        _tell_verdict(call, verdict, is_last=True)
+        sys.exit(0 if verdict.is_accepted else 1)
+    given: dict[str, Any] = {"name": file.name, "contributor": person, "verdict": verdict, "copies": copies}
+    if again:
+        done = kept.resubmit(again, content, remark=remark, **given)
+        told = f"Revision {done.current.number} of contribution {done.id} is in the queue."
+    else:
+        done = kept.submit(content, replaces=replaces, **given)
+        told = f"Contribution {done.id} is in the queue, as {done.contributor}'s."
+        if not done.is_new:
+            told = f"These bytes are contribution {done.id} already: {done.contributor}'s, {done.state}."
+    if call.is_json:
+        print_json({**done.as_json(), "is_new": done.is_new})
+    else:
+        _tell_verdict(call, verdict, is_last=False)
+        click.echo(f"{told} kg contributions {done.id} shows what becomes of it.")
+
+
+def _judge(call: Call, content: bytes, path: Path, copies: dict[str, str]) -> Verdict:
+    from kg.parsing import read
+    from kg.validation import Published, judge
+
+    snapshot = call.snapshot()
+    call.progress("loading the published version")
+    published: Published = Published.load(snapshot, call.settings)
+    call.progress("validating")
+    return judge(read(content, path=path, prefixes=published.prefixes), published, documents=copies)
+
+
+def _copies(given: Iterable[str]) -> dict[str, str]:
+    from kg.evidence import read_copy
+    from kg.names import slugify
+
+    found = {}
+    for one in given:
+        slug, equals, path = one.partition("=")
+        file = Path(path if equals else one)
+        found[slug if equals else slugify(file.stem)] = read_copy(file)
+    return found
+
+
+def _tell_verdict(call: Call, verdict: Verdict, *, is_last: bool) -> None:
+    if call.is_json:
+        print_json([one.as_json() for one in verdict.problems])
+        return
+    for one in verdict.problems:
+        click.echo(f"{'' if one.level == 'error' else one.level + ': '}{one}")
+    if verdict.problems:
+        tell_number(len(verdict.problems))
+    elif is_last:
+        click.echo("Nothing is wrong with it.")
+
+
+def _tell_all(call: Call, found: Iterable[Contribution]) -> None:
+    if call.is_json:
+        print_json([one.as_json() for one in found])
+        return
+    for one in found:
+        last = one.history[-1]
+        remark = f"  “{last.remark}”" if last.remark else ""
+        click.echo(f"{one.id}  {one.state:<9}  {last.on[:10]}  {one.contributor}  {one.current.name}{remark}")
+
+
+def _life(record: Contribution) -> Iterable[str]:
+    yield f"Contribution {record.id} of {record.contributor}: {record.state.replace('-', ' ')}."
+    for one in record.revisions:
+        yield f"  revision {one.number}: {one.name}, {one.size:,} bytes, {one.on}"
+    for step in record.history:
+        yield f"  {step.on}  {step.step} by {step.by}" + (f": {step.remark}" if step.remark else "")
+        yield from (f"    took out {claim}" for claim in step.claims)
+    for claim in record.claims:
+        yield f"  in the graph: {claim}"
+    yield f"  possible now: {', '.join(record.steps) or 'nothing more'}"
+
+
+def _show(call: Call, kept: Contributions, id: str, seconds: float) -> None:
+    """Show what a contribution would change."""
+    from dataclasses import asdict
+
+    from kg.contributions import preview
+
+    record = kept.get(id)
+    found = preview(
+        kept.statements(record.id),
+        call.snapshot(),
+        call.settings.root,
+        taking_out=record.replaces,
+        copies=kept.copies(record.id),
+        limit_s=seconds,
+        progress=call.progress,
+    )
+    if call.is_json:
+        print_json({"contribution": record.as_json(), "preview": asdict(found)})
+    else:
+        click.echo("\n".join([*_life(record), *_preview(record, found)]))
+
+
+def _preview(record: Contribution, found: Preview) -> Iterable[str]:
+    yield from _titled("It says", (line for one in found.claims for line in _words(one)))
+    yield from _titled("It takes out", (line for one in found.taken_out for line in _words(one)))
+    yield from _titled("It names", found.named)
+    yield from _titled("The verdict told", (str(one["message"]) for one in record.current.problems))
+    more = found.inferred_count - len(found.inferred)
+    yield from _titled("From it follows", [*found.inferred, *([f"and {more} more"] if more > 0 else [])])
+    yield from _titled("No longer follows", found.no_longer_inferred)
+    yield from _titled("Answers that change", (line for one in found.answers for line in _answer(one)))
+    left = f"; {found.not_asked} not, for want of time" if found.not_asked else ""
+    yield f"\n{found.asked} questions asked before and after{left}."
+
+
+def _titled(title: str, lines: Iterable[str]) -> Iterable[str]:
+    written = [f"  {one}" for one in lines]
+    return [f"\n{title}:", *written] if written else []
+
+
+def _words(one: ClaimInWords) -> Iterable[str]:
+    yield f"{one.claim.rpartition('/')[2]}, {one.status} in {one.document}:"
+    yield from (f"  {sentence}" for sentence in one.sentences)
+    yield from (f"  at {passage}" for passage in one.passages)
+
+
+def _answer(one: AnswerChange) -> Iterable[str]:
+    counts = ", ".join(f"{count} {how}" for how, count in one.counts.items() if count)
+    yield f"{one.template}: {one.question} ({counts})"
+    yield from (f"  + {_line(row)}" for row in one.added)
+    yield from (f"  - {_line(row)}" for row in one.removed)
+    yield from (f"  ~ {_line(old)}  ->  {_line(new)}" for old, new in one.changed)
+
+
+def _line(row: Sequence[str]) -> str:
+    return " | ".join(dict.fromkeys(one for one in row if one))
