@@ -38,7 +38,7 @@ def format_text(text: str, suffix: str, prefixes: Prefixes) -> str:
 
 def format_files(paths: Iterable[Path], *, check: bool, prefixes: Prefixes) -> list[Path]:
     """
-    Write files the one way; a folder means every Turtle and TriG file in it.
+    Write files the one way; a folder means every Turtle and TriG file in it that is not hidden.
 
     Args:
         paths: Files and folders.
@@ -94,7 +94,8 @@ def _lost(document: turtle.Document) -> Iterator[Problem]:
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(one for one in path.rglob("*") if one.suffix in FORMATS)
+            found = (one for one in path.rglob("*") if one.suffix in FORMATS)
+            yield from sorted(one for one in found if not _is_hidden(one, path))
         elif not path.is_file():
             raise NotFoundError(
                 f"{path} is not there: expected a file or a folder to format.", name=str(path)
@@ -103,6 +104,10 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             raise NotFoundError(f"{path} is not Turtle or TriG: expected .ttl or .trig.", name=str(path))
         else:
             yield path
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _replace(path: Path, content: bytes) -> None:
