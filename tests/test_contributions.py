@@ -14,10 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pyoxigraph as ox
 import pytest
 
@@ -49,6 +51,7 @@ from kg.errors import (
     WrongStateError,
 )
 
+Serve = Callable[[Settings], AbstractContextManager[httpx.Client]]
 ANNA = Person("Anna Teller")
 CLEO = Person("Cleo")
 BO = Person("Bo", frozenset({"contributor", "reviewer"}))
@@ -848,6 +851,38 @@ def test_nothing_is_made_before_something_is_sent(kept: Contributions) -> None:
     with pytest.raises(UsageError, match="not a state"):
         kept.list(state="lost")
     assert not kept.folder.exists()
+
+
+def test_a_running_service_serves_what_was_accepted(
+    kept: Contributions, settings: Settings, serve: Serve
+) -> None:
+    """Without a restart, and the pages of the claim and its contributor are there."""
+    publication.publish(settings)
+    with serve(settings) as client:
+        one = submit(kept)
+        claim = CLAIM.format(one.id)
+        query = {"query": f"ASK {{ GRAPH <{claim}> {{ ?s ?p ?o }} }}"}
+        assert client.get("/sparql", params=query).json()["boolean"] is False
+        kept.accept(one.id, by=BO)
+        deadline = time.monotonic() + 20
+        while not client.get("/sparql", params=query).json()["boolean"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        for iri in (claim, names.ID + "contributor-anna-teller"):
+            path = "/" + iri.removeprefix(names.BASE)
+            assert client.get(path, follow_redirects=True).status_code == 200
+
+
+def test_what_a_crash_left_is_seen_quickly(kept: Contributions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A committed change whose files were not renamed is unfinished until the next opening."""
+    assert not kept.journal.is_unfinished()
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_settle", lambda *_: None)
+        one = submit(kept)
+    assert kept.journal.is_unfinished()
+    fresh = Contributions(kept.settings)
+    whole(fresh)
+    assert not fresh.journal.is_unfinished() and fresh.original(one.id) == text(1)
 
 
 # --- names and tokens ---------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def is_current(snapshot: Snapshot, settings: Settings) -> bool:
 
 
 def publish(
-    settings: Settings, *, progress: Progress = _silent, commit: Callable[[], None] = lambda: None
+    settings: Settings, *, progress: Progress = _silent, commit: Callable[[], None] | None = None
 ) -> Snapshot:
     """
     Publish the files as a version, unless the current version is of just these files.
@@ -74,20 +74,23 @@ def publish(
     Args:
         settings: Where the files are and where to build.
         progress: Called with one line at each step.
-        commit: Called when the version is on disk and not yet the current one; if it raises, it never is.
+        commit: Called once, when the version is on disk and not yet the current one; if it raises, it
+            never is.
 
     Raises:
         DataError: The files are not fine; holds every problem.
         MissingPartError: The folder is not the root of a project.
     """
     found = find_snapshot(settings)
-    if found is not None and is_current(found, settings):
+    if found is not None and is_current(found, settings) and commit is None:
         return found
     with build_lock(settings, waiting=lambda: progress("waiting for another build to end")):
         found = find_snapshot(settings)
-        if found is not None and is_current(found, settings):
-            return found
-        return _build(settings, progress, commit)
+        if found is None or not is_current(found, settings):
+            return _build(settings, progress, commit or (lambda: None))
+        if commit is not None:
+            commit()
+        return found
 
 
 def made_of(root: Path) -> str:

@@ -53,7 +53,12 @@ class Call:
 
     def _finish_contributions(self) -> None:
         """Write what a crash left in the journal of contributions, before the files are read."""
-        if self.settings.path("data", "contributions", ".journal.sqlite").is_file():
+        folder = self.settings.path("data", "contributions")
+        if not (folder / ".journal.sqlite").is_file():
+            return
+        from kg.contributions.journal import Journal
+
+        if Journal(folder).is_unfinished():
             from kg.contributions import Contributions
 
             Contributions(self.settings)

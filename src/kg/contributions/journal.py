@@ -27,16 +27,16 @@ from kg.errors import StorageFullError
 JOURNAL = ".journal.sqlite"
 _LOCK = ".journal.lock"
 _PART = ".part-"
+_FULL_CODES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # EXTRA syncs the folder too when a commit deletes SQLite's own journal; FULL alone does not.
-_SETUP = """
-PRAGMA journal_mode = DELETE;
-PRAGMA synchronous = EXTRA;
-PRAGMA trusted_schema = OFF;
+_SYNCED = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA trusted_schema = OFF;"
+_SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
-  path TEXT PRIMARY KEY, content BLOB NOT NULL, digest TEXT NOT NULL, is_written INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS file_digest ON file (digest);
+  path TEXT PRIMARY KEY, digest TEXT NOT NULL, is_written INTEGER NOT NULL, content BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS file_digest ON file (digest, path);
+CREATE INDEX IF NOT EXISTS file_unwritten ON file (path) WHERE is_written = 0;
 """
 
 
@@ -82,21 +82,21 @@ class Journal:
         """Return the bytes of a file as the journal has them; None where it has none."""
         if not self.path.is_file():
             return None
-        with self._connection() as connection:
+        with self._reading() as connection:
             return _find(connection, path)
 
     def find_digest(self, digest: str, pattern: str) -> str | None:
         """Return the path of a file that has a SHA-256 and whose path matches a GLOB pattern."""
         if not self.path.is_file():
             return None
-        with self._connection() as connection:
+        with self._reading() as connection:
             return _find_digest(connection, digest, pattern)
 
     def read(self, pattern: str) -> list[tuple[str, bytes]]:
         """Return path and bytes of the files whose path matches a GLOB pattern, in order of path."""
         if not self.path.is_file():
             return []
-        with self._connection() as connection:
+        with self._reading() as connection:
             rows = connection.execute(
                 "SELECT path, content FROM file WHERE path GLOB ? ORDER BY path", (pattern,)
             )
@@ -110,7 +110,7 @@ class Journal:
         Raises:
             StorageFullError: The disk is full; nothing has changed.
         """
-        with self._lock(), told_when_full(self.folder), self._connection() as connection:
+        with told_when_full(self.folder), self._lock(), self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 change = Change(connection)
@@ -118,7 +118,7 @@ class Journal:
                 parts = self._write_parts(change.written)
                 for path, content in change.written.items():
                     connection.execute(
-                        "INSERT OR REPLACE INTO file VALUES (?, ?, ?, 0)", (path, content, _digest(content))
+                        "INSERT OR REPLACE INTO file VALUES (?, ?, 0, ?)", (path, _digest(content), content)
                     )
                 _commit(connection)
             except BaseException:
@@ -135,19 +135,19 @@ class Journal:
         Returns:
             Each file that is not what the journal has, by path, with what is wrong with it.
         """
-        if not self.path.is_file():
-            return {}
-        with self._lock(), told_when_full(self.folder):
+        if not self.path.is_file() or not os.access(self.folder, os.W_OK):
+            return {}  # where nothing can be written, nothing was begun
+        with told_when_full(self.folder), self._lock():
             damaged = self._set_aside()
-            with self._connection() as connection:
+            with self._reading() as connection:
                 self._remove_parts()
-                self._rewrite(connection, "is_written = 0")
+                self._rewrite_if_room(connection, "is_written = 0")
                 rows = connection.execute("SELECT path, digest FROM file ORDER BY path").fetchall()
                 for path, digest in rows:
                     try:
                         found = _digest((self.folder / path).read_bytes())
                     except FileNotFoundError:
-                        self._rewrite(connection, "path = ?", path)
+                        self._rewrite_if_room(connection, "path = ?", path)
                     except OSError as error:
                         damaged[path] = f"it cannot be read ({error.strerror})"
                     else:
@@ -157,21 +157,35 @@ class Journal:
 
     def known(self) -> set[str]:
         """Return the paths of all files that the journal has."""
-        return {path for path, _ in self.read("*")} if self.path.is_file() else set()
+        if not self.path.is_file():
+            return set()
+        with self._reading() as connection:
+            return {str(path) for (path,) in connection.execute("SELECT path FROM file")}
+
+    def is_unfinished(self) -> bool:
+        """Tell whether a crash left something to do; a journal that cannot be read is such a thing."""
+        if not self.path.is_file():
+            return False
+        try:
+            with self._reading() as connection:
+                found = connection.execute("SELECT 1 FROM file WHERE is_written = 0 LIMIT 1").fetchone()
+        except sqlite3.DatabaseError:
+            return True
+        return found is not None
 
     def adopt(self, files: dict[str, bytes]) -> None:
         """Take files as they are on disk: they are in the journal afterwards, and nothing else changes."""
-        with self._lock(), told_when_full(self.folder), self._connection() as connection:
+        with told_when_full(self.folder), self._lock(), self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             for path, content in files.items():
                 connection.execute(
-                    "INSERT OR REPLACE INTO file VALUES (?, ?, ?, 1)", (path, content, _digest(content))
+                    "INSERT OR REPLACE INTO file VALUES (?, ?, 1, ?)", (path, _digest(content), content)
                 )
             _commit(connection)
 
     def restore(self, pattern: str) -> None:
         """Write the files whose path matches a GLOB pattern as the journal has them."""
-        with self._lock(), told_when_full(self.folder), self._connection() as connection:
+        with told_when_full(self.folder), self._lock(), self._connection() as connection:
             self._rewrite(connection, "path GLOB ?", pattern)
 
     # --- inside -----------------------------------------------------------------------------------
@@ -179,20 +193,29 @@ class Journal:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Let one writer at a time through, of all processes and threads."""
-        with told_when_full(self.folder):
-            _make_folder(self.folder)
+        _make_folder(self.folder)
         with (self.folder / _LOCK).open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-        try:
-            connection.executescript(_SETUP)
+        """Open the journal to write; its first use makes it."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as connection:
+            connection.executescript(_SYNCED + _SCHEMA)
             yield connection
-        finally:
-            connection.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Open the journal to read; one that a full disk kept from being made is empty."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as connection:
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'file'").fetchone():
+                connection.executescript(_SYNCED)
+                yield connection
+                return
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+            connection.executescript(_SCHEMA)
+            yield connection
 
     def _write_parts(self, written: dict[str, bytes]) -> list[tuple[str, Path]]:
         parts = []
@@ -224,6 +247,15 @@ class Journal:
         written = {str(path): bytes(content) for path, content in connection.execute(query, values)}
         self._settle(connection, self._write_parts(written))
 
+    def _rewrite_if_room(self, connection: sqlite3.Connection, condition: str, *values: str) -> None:
+        """Write files as the journal has them; on a full disk they stay in it until the next opening."""
+        try:
+            self._rewrite(connection, condition, *values)
+        except OSError as error:
+            self._remove_parts()
+            if not _is_full(error, self.folder):
+                raise
+
     def _remove_parts(self) -> None:
         for part in self.folder.rglob(f"{_PART}*"):
             with contextlib.suppress(OSError):
@@ -232,10 +264,10 @@ class Journal:
     def _set_aside(self) -> dict[str, str]:
         """Move a journal that cannot be read out of the way; it is made anew of the files."""
         try:
-            with self._connection() as connection:
+            with self._reading() as connection:
                 found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            if _is_full(error):
+            if _is_full(error, self.folder):
                 raise
             found = str(error)
         if found == "ok":
@@ -293,11 +325,18 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is_full(error: Exception) -> bool:
-    if isinstance(error, sqlite3.OperationalError):
-        code = getattr(error, "sqlite_errorcode", 0)
-        return code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+def _is_full(error: Exception, folder: Path) -> bool:
+    if isinstance(error, sqlite3.Error):
+        code = error.sqlite_errorcode if hasattr(error, "sqlite_errorcode") else 0
+        # SQLite does not say why it could not make its own journal: the folder tells
+        return code in _FULL_CODES or (code == sqlite3.SQLITE_CANTOPEN and _has_no_room(folder))
     return isinstance(error, OSError) and error.errno in _FULL
+
+
+def _has_no_room(folder: Path) -> bool:
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    found = os.statvfs(there)
+    return found.f_bavail == 0 or (found.f_files > 0 and found.f_favail == 0)
 
 
 @contextmanager
@@ -306,7 +345,7 @@ def told_when_full(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:
-        if not _is_full(error):
+        if not _is_full(error, folder):
             raise
         raise StorageFullError(
             f"there is no room left for {folder}: nothing was written. Make room, then send it again.",
