@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,49 +50,25 @@ from kg.errors import (
     UsageError,
     WrongStateError,
 )
+from kg.validation import Verdict
 
 Serve = Callable[[Settings], AbstractContextManager[httpx.Client]]
 ANNA = Person("Anna Teller")
 CLEO = Person("Cleo")
 BO = Person("Bo", frozenset({"contributor", "reviewer"}))
+CASES = Path(__file__).parent / "cases"
 CLAIM = names.CLAIM + "contribution/{}/0001"
-
-
-@dataclass(frozen=True)
-class Fine:
-    """A verdict that refuses nothing."""
-
-    quads: tuple[ox.Quad, ...]
-    problems: tuple[Problem, ...] = ()
-    is_accepted: bool = True
 
 
 def text(number: int, *, day: str = "2031-07") -> bytes:
     """Return a contribution of one claim about a new meeting, with its own passage."""
-    return f"""
-<{names.CLAIM}draft/1> {{ <{names.ID}meeting-{number}> <{names.LAT}date> "{day}"^^<{names.XSD}gYearMonth> ;
-  <{names.LAT}chairedBy> <{names.ID}anna-teller> . }}
-<{names.CLAIMS_GRAPH}> {{ <{names.CLAIM}draft/1> a <{names.LAT}Claim> ;
-  <{names.LAT}statedIn> <{names.DOCUMENT}demo> ; <{names.LAT}evidence> <{names.PASSAGE}draft/1> ;
-  <{names.LAT}curatedBy> <{names.ID}somebody> ;
-  <{names.LAT}epistemicStatus> <{names.CONCEPT}status/stated> . }}
-<{names.PASSAGES_GRAPH}> {{ <{names.PASSAGE}draft/1> a <{names.LAT}Passage> ;
-  <{names.OA}hasSource> <{names.DOCUMENT}demo> ;
-  <{names.OA}hasSelector> <{names.PASSAGE}draft/1#selector> ;
-  <{names.LAT}inSection> <{names.DOCUMENT}demo/meetings> ;
-  <{names.LAT}firstWords> "The keepers of" ; <{names.LAT}lastWords> "at Gull Rock" ;
-  <{names.LAT}wordCount> 12 ;
-  <{names.LAT}digest> "sha256:d178ccb063fd61942bb71ca73bed69faa47ca6554c8940b522edb301be5c7627" .
-  <{names.PASSAGE}draft/1#selector> a <{names.OA}TextPositionSelector> ;
-  <{names.OA}start> 33 ; <{names.OA}end> 88 . }}
-<{names.ENTITIES_GRAPH}> {{ <{names.ID}meeting-{number}> a <{names.LAT}Gathering> ;
-  <{names.RDFS}label> "Meeting {number}"@en . }}
-""".encode()
+    form = (CASES / "meeting.trig").read_text(encoding="utf-8")
+    return form.replace("NUMBER", str(number)).replace("DAY", day).encode()
 
 
-def fine(content: bytes) -> Fine:
+def fine(content: bytes) -> Verdict:
     """Return the verdict on a contribution that is fine."""
-    return Fine(tuple(ox.parse(content, format=ox.RdfFormat.TRIG)))
+    return Verdict((), tuple(ox.parse(content, format=ox.RdfFormat.TRIG)))
 
 
 def submit(kept: Contributions, number: int = 1, *, by: Person = ANNA, **more: Any) -> Contribution:
@@ -164,7 +140,7 @@ def test_submit_of_the_same_bytes_is_one(kept: Contributions) -> None:
 
 def test_submit_refuses_what_the_verdict_refuses(kept: Contributions) -> None:
     """Nothing is kept of it, not even a folder; every reason is told."""
-    bad = Fine((), (Problem("one"), Problem("two")), is_accepted=False)
+    bad = Verdict((Problem("one"), Problem("two")), ())
     with pytest.raises(DataError) as caught:
         kept.submit(b"x", name="x.trig", contributor=ANNA, verdict=bad)
     assert len(caught.value.problems) == 2
@@ -174,7 +150,7 @@ def test_submit_refuses_what_the_verdict_refuses(kept: Contributions) -> None:
 def test_submit_refuses_a_contribution_without_a_claim(kept: Contributions) -> None:
     """Names alone are no contribution."""
     with pytest.raises(DataError, match="no claim"):
-        kept.submit(b"", name="x.trig", contributor=ANNA, verdict=Fine(()))
+        kept.submit(b"", name="x.trig", contributor=ANNA, verdict=Verdict((), ()))
 
 
 def test_submit_refuses_what_is_too_large(settings: Settings) -> None:
