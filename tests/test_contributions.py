@@ -153,6 +153,13 @@ def test_submit_refuses_a_contribution_without_a_claim(kept: Contributions) -> N
         kept.submit(b"", name="x.trig", contributor=ANNA, verdict=Verdict((), ()))
 
 
+def test_submit_refuses_to_name_contributors(kept: Contributions) -> None:
+    """Nobody speaks of who contributes: that is told by the graph itself."""
+    content = text(1).replace(b"id/meeting-1>", b"id/contributor-bo>")
+    with pytest.raises(DataError, match="contributor-"):
+        kept.submit(content, name="x.trig", contributor=ANNA, verdict=fine(content))
+
+
 def test_submit_refuses_what_is_too_large(settings: Settings) -> None:
     """The limit of bodies holds whoever asks."""
     kept = Contributions(replace(settings, max_body_bytes=10))
@@ -419,6 +426,43 @@ def test_accept_that_fails_changes_nothing(
     assert caught.value.problems[0].path == settings.path("data", "contributions", f"{one.id}.trig")
     assert tree(settings.root) == before
     assert kept.get(one.id).state == "submitted"
+
+
+def test_accept_of_a_thing_that_another_named_meanwhile_is_refused(
+    kept: Contributions, settings: Settings
+) -> None:
+    """Two contributions name one thing: the second is told where it stands, and stays in the queue."""
+    one = submit(kept)
+    other = text(1, day="2031-09")
+    two = kept.submit(other, name="x.trig", contributor=CLEO, verdict=fine(other))
+    kept.accept(one.id, by=BO)
+    before = tree(settings.root)
+    with pytest.raises(DataError, match="meeting-1 is defined twice") as caught:
+        kept.accept(two.id, by=BO)
+    assert ".stage-" not in str(caught.value)
+    assert tree(settings.root) == before
+
+
+def accept_one(settings: Settings, id: str) -> None:
+    """Accept a contribution."""
+    Contributions(settings).accept(id, by=BO)
+
+
+def test_acceptances_at_once_are_all_published(kept: Contributions, settings: Settings) -> None:
+    """One publication at a time: none is lost, and the last version is of the files as they are."""
+    ids = [submit(kept, number).id for number in range(4)]
+    context = multiprocessing.get_context("fork")
+    reviewers = [context.Process(target=accept_one, args=(settings, id)) for id in ids]
+    for one in reviewers:
+        one.start()
+    for one in reviewers:
+        one.join(120)
+    assert [one.exitcode for one in reviewers] == [0] * 4
+    store = served(settings)
+    assert all(store.contains_named_graph(ox.NamedNode(CLAIM.format(id))) for id in ids)
+    found = find_snapshot(settings)
+    assert found and publication.is_current(found, settings)
+    whole(Contributions(settings))
 
 
 def test_accept_refuses_what_changed_while_it_was_built(

@@ -7,23 +7,20 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
-from typing import Protocol
 
 import pyoxigraph as ox
 
 from kg import names, turtle
 from kg.config import Settings
 from kg.contributions import composing, records
+from kg.contributions.intake import Judged, clean, require_fine, required, take_revision
 from kg.contributions.journal import Change, Journal, locked
 from kg.contributions.people import CONTRIBUTOR, REVIEWER, Person, check_name
 from kg.contributions.publishing import FOLDER, Publication, sum_line
-from kg.contributions.records import Contribution, Revision
+from kg.contributions.records import Contribution
 from kg.contributions.takeover import Kept
 from kg.errors import (
-    BodyTooLargeError,
     DamagedError,
-    DataError,
     NotAllowedError,
     NotFoundError,
     Problem,
@@ -33,26 +30,7 @@ from kg.errors import (
 from kg.turtle import Statement
 
 Progress = Callable[[str], None]
-_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}\Z")
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _CLAIM = re.compile(re.escape(names.CLAIM) + r"contribution/([0-9a-f]{12})/([0-9]{4})\Z")
-_MAX_REMARK = 2_000
-
-
-class Judged(Protocol):
-    """What a verdict must tell."""
-
-    @property
-    def problems(self) -> Sequence[Problem]:
-        """All that was found."""
-
-    @property
-    def quads(self) -> Sequence[ox.Quad]:
-        """What it says, in draft graphs."""
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether nothing refuses it."""
 
 
 def _silent(message: str) -> None:
@@ -106,7 +84,7 @@ class Contributions:
         if len(near) == 1:
             return self.get(near[0])
         raise NotFoundError(
-            f"no contribution is named {id!r}: kg contributions lists them.", name=id, near=near
+            f"no contribution is named {id!r}: kg contributions lists them.", name=id, near=near[:5]
         )
 
     def list(self, *, state: str | None = None) -> Sequence[Contribution]:
@@ -184,7 +162,7 @@ class Contributions:
         """
         contributor.require(CONTRIBUTOR)
         check_name(contributor.name)
-        self._require_fine(content, verdict)
+        require_fine(content, verdict, limit=self.settings.max_body_bytes)
         digest = hashlib.sha256(content).hexdigest()
         id = digest[:12]
         found = self._find_same(self.journal, digest)
@@ -199,7 +177,7 @@ class Contributions:
                 return found
             if change.find(records.record_path(id)) is not None:
                 raise WrongStateError(f"contribution {id} is another one: change a byte and send it again.")
-            revision = self._take(change, id, 1, content, name, media_type, verdict, copies or {})
+            revision = take_revision(change, id, 1, content, name, media_type, verdict, copies or {})
             record = Contribution(
                 id, contributor.name, records.SUBMITTED, (revision,), (), tuple(sorted(set(replaces)))
             )
@@ -228,7 +206,7 @@ class Contributions:
             WrongStateError: It was neither sent back nor withdrawn, or these bytes are another contribution.
             UsageError: Nothing has changed since it was sent back.
         """
-        self._require_fine(content, verdict)
+        require_fine(content, verdict, limit=self.settings.max_body_bytes)
         digest = hashlib.sha256(content).hexdigest()
 
         def step(change: Change, record: Contribution) -> Contribution:
@@ -242,10 +220,12 @@ class Contributions:
             if record.state == records.SENT_BACK and record.current.digest == digest:
                 raise UsageError("nothing has changed since it was sent back: expected another text.")
             number = len(record.revisions) + 1
-            revision = self._take(change, record.id, number, content, name, media_type, verdict, copies or {})
+            revision = take_revision(
+                change, record.id, number, content, name, media_type, verdict, copies or {}
+            )
             record = replace(record, revisions=(*record.revisions, revision))
             return record.after(
-                "resubmitted", contributor.name, records.SUBMITTED, on=revision.on, remark=_clean(remark)
+                "resubmitted", contributor.name, records.SUBMITTED, on=revision.on, remark=clean(remark)
             )
 
         return self._step(id, step)
@@ -262,7 +242,7 @@ class Contributions:
         def step(_: Change, record: Contribution) -> Contribution:
             self._require_own(record, by)
             record.require("withdraw")
-            return record.after("withdrawn", by.name, records.WITHDRAWN, remark=_clean(remark))
+            return record.after("withdrawn", by.name, records.WITHDRAWN, remark=clean(remark))
 
         return self._step(id, step)
 
@@ -305,7 +285,7 @@ class Contributions:
             self._require_reviewer(record, by)
             record.require("accept")
             said = composing.to_published(self.quads(record.id), record)
-            accepted = record.after("accepted", by.name, records.ACCEPTED, remark=_clean(remark))
+            accepted = record.after("accepted", by.name, records.ACCEPTED, remark=clean(remark))
             accepted = replace(accepted, claims=composing.claims_of(said))
             publication = Publication(self.settings, self.journal, progress)
             publication.add(record, accepted, said)
@@ -337,7 +317,7 @@ class Contributions:
             NotFoundError: A claim is not of a contribution.
             DataError: Without them the graph is not fine; everything is as before.
         """
-        text = _required(reason, "a reason")
+        text = required(reason, "a reason")
         with self._publishing():
             publication = Publication(self.settings, self.journal, progress)
             for id, some in _by_contribution(claims).items():
@@ -395,7 +375,7 @@ class Contributions:
         return after
 
     def _review(self, id: str, by: Person, verb: str, step: str, state: str, remark: str) -> Contribution:
-        text = _required(remark, "remarks" if state == records.SENT_BACK else "a reason")
+        text = required(remark, "remarks" if state == records.SENT_BACK else "a reason")
 
         def review(_: Change, record: Contribution) -> Contribution:
             self._require_reviewer(record, by)
@@ -403,45 +383,6 @@ class Contributions:
             return record.after(step, by.name, state, remark=text)
 
         return self._step(id, review)
-
-    def _take(
-        self,
-        change: Change,
-        id: str,
-        number: int,
-        content: bytes,
-        name: str,
-        media_type: str,
-        verdict: Judged,
-        copies: Mapping[str, str],
-    ) -> Revision:
-        """Keep the bytes as sent, and what they say."""
-        plain = Path(name.replace("\\", "/")).name[:200] or "contribution"
-        suffix = Path(plain).suffix.lower()
-        path = f".kept/{id}/sent-{number}{suffix if _SUFFIX.match(suffix) else '.bin'}"
-        lines = sorted((ox.serialize(verdict.quads, format=ox.RdfFormat.N_QUADS) or b"").splitlines())
-        quads = b"".join(line + b"\n" for line in lines)
-        change.write(path, content)
-        change.write(f".kept/{id}/says-{number}.nq", quads)
-        kept = {}
-        for slug, text in copies.items():
-            if not _SLUG.match(slug):
-                raise UsageError(f"{slug!r} is not the slug of a document: expected lower-case words.")
-            kept[slug] = f".copies/{id}/{slug}.txt"
-            change.write(kept[slug], text.encode())
-        return Revision(
-            number=number,
-            name=plain,
-            media_type=media_type,
-            path=path,
-            digest=hashlib.sha256(content).hexdigest(),
-            size=len(content),
-            quads=f".kept/{id}/says-{number}.nq",
-            quads_digest=hashlib.sha256(quads).hexdigest(),
-            on=records.now(),
-            copies=kept,
-            problems=tuple(one.as_json() for one in verdict.problems),
-        )
 
     def _find_same(self, where: Change | Journal, digest: str) -> Contribution | None:
         path = where.find_digest(digest, ".kept/*/sent-*")
@@ -459,15 +400,6 @@ class Contributions:
         if content is None:
             raise DamagedError(f"{self.folder / path} is not there.", path=str(self.folder / path))
         return content
-
-    def _require_fine(self, content: bytes, verdict: Judged) -> None:
-        limit = self.settings.max_body_bytes
-        if len(content) > limit:
-            raise BodyTooLargeError(f"{len(content)} bytes: expected at most {limit}.", max_body_bytes=limit)
-        if not verdict.is_accepted:
-            raise DataError(verdict.problems)
-        if not any(_is_claim(one) for one in verdict.quads):
-            raise DataError([Problem("no claim stands in this contribution: expected at least one.")])
 
     def _require_own(self, record: Contribution, person: Person) -> None:
         if not _is_same(record.contributor, person):
@@ -526,23 +458,5 @@ def _parse(content: bytes) -> list[ox.Quad]:
     return list(ox.parse(content, format=ox.RdfFormat.N_QUADS))
 
 
-def _is_claim(quad: ox.Quad) -> bool:
-    return isinstance(quad.graph_name, ox.NamedNode) and quad.graph_name.value.startswith(names.CLAIM)
-
-
 def _is_same(name: str, person: Person) -> bool:
     return Person(name).slug == person.slug
-
-
-def _clean(remark: str) -> str:
-    text = "\n".join(" ".join(line.split()) for line in remark.strip().splitlines())
-    if len(text) > _MAX_REMARK:
-        raise UsageError(f"a remark of {len(text)} characters: expected at most {_MAX_REMARK}.")
-    return text
-
-
-def _required(remark: str, what: str) -> str:
-    text = _clean(remark)
-    if not text:
-        raise UsageError(f"{what} must be given: the contributor has to know why.")
-    return text
