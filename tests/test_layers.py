@@ -16,7 +16,7 @@ ROWS = [
     {"dataset", "engine"},
     {"descriptions", "evidence", "mappings", "paging", "parsing", "reasoning", "search", "templates"},
     {"answers", "contents", "reconciliation", "validation"},
-    {"publication"},
+    {"publication", "tables"},
     {"client", "contributions"},
     {"api"},
     {"mcp"},

@@ -1,0 +1,212 @@
+"""A sheet to its blocks: a header that says which kind, and the rows below it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rapidfuzz import fuzz, process
+
+from kg.errors import Edit, Problem
+from kg.tables.kinds import Column, Kind, find_kind
+from kg.tables.sheets import Cell, Sheet
+
+_NEAR = 60.0
+
+
+@dataclass
+class Row:
+    """
+    One row under a header.
+
+    Args:
+        kind: The kind of its block.
+        first: Its first cell that holds anything.
+        cells: Its cells by the machine name of their column, in the order of the row.
+    """
+
+    kind: Kind
+    first: Cell
+    cells: Mapping[str, list[Cell]]
+
+    def cell(self, column: str) -> Cell | None:
+        """Return the cell of a column, if it holds anything."""
+        return next(iter(self.cells.get(column, ())), None)
+
+    def text(self, column: str) -> str:
+        """Return the text of a column; empty where its cell is."""
+        cell = self.cell(column)
+        return cell.text if cell else ""
+
+    @property
+    def subject(self) -> Cell:
+        """The cell that names what the row is about; the row's first where that is empty."""
+        return self.cell("label") or self.first
+
+
+@dataclass
+class Blocks:
+    """
+    The rows of all sheets.
+
+    Args:
+        kinds: The kinds that there are.
+        path: The file's name.
+        headers: What stands above each column: (sheet, column) to header.
+    """
+
+    kinds: Mapping[str, Kind]
+    path: Path
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    headers: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    def add(self, sheet: Sheet) -> None:
+        """Read a sheet; a header after an empty row opens another block."""
+        kind: Kind | None = None
+        columns: dict[int, Column] = {}
+        is_after_gap, is_lost = True, False
+        for row in sheet.rows:
+            if not row:
+                is_after_gap = True
+                continue
+            opening = self._opens(row, is_after_gap, kind)
+            if opening is not None:
+                kind, columns, is_lost = opening, self._columns(opening, row), False
+            elif kind is None and not is_lost:
+                self._tell_unknown_kind(row)
+                is_lost = True
+            elif kind is not None and row[0].text != kind.name and not is_lost:
+                self._add_row(kind, columns, row)
+            is_after_gap = False
+        if not self.headers and not self.problems:
+            self.problems.append(_empty(self.path))
+
+    def _opens(self, row: list[Cell], is_after_gap: bool, current: Kind | None) -> Kind | None:
+        """Return the kind of a header row: one whose first cell names it, after an empty row or first of all."""
+        if not is_after_gap or row[0].column != 1:
+            return None
+        kind = find_kind(self.kinds, row[0].text)
+        if kind is None or (current is not None and not row[0].text.endswith("*")):
+            return None
+        return kind
+
+    def _columns(self, kind: Kind, row: list[Cell]) -> dict[int, Column]:
+        found: dict[int, Column] = {row[0].column: kind.columns[0]}
+        self.headers[row[0].sheet, row[0].column] = kind.header
+        for cell in row[1:]:
+            column = kind.find(cell.text)
+            if column is None:
+                self._tell_unknown_column(kind, cell)
+            elif not column.path and column.name in {one.name for one in found.values()}:
+                message = f"a second column “{column.header}”: expected one."
+                self.problems.append(
+                    cell.problem(self.path, "repeated-column", message, fix="take one away.", found=cell.text)
+                )
+            else:
+                found[cell.column] = column
+                self.headers[cell.sheet, cell.column] = column.header
+        return found
+
+    def _add_row(self, kind: Kind, columns: Mapping[int, Column], row: list[Cell]) -> None:
+        cells: dict[str, list[Cell]] = defaultdict(list)
+        for cell in row:
+            column = columns.get(cell.column)
+            if cell.is_formula:
+                self.problems.append(
+                    cell.problem(
+                        self.path,
+                        "formula",
+                        f"a formula stands here: {cell.text[:40]}. Expected the value itself.",
+                        fix="paste the column as values; a text that begins with = needs another beginning.",
+                        found=cell.text[:80],
+                    )
+                )
+            elif column is not None:
+                cells[column.name].append(cell)
+            elif (cell.sheet, cell.column) not in self.headers:
+                self.problems.append(
+                    cell.problem(
+                        self.path,
+                        "no-header",
+                        "nothing stands above this cell: expected the name of a column in the header.",
+                        fix="name the column, or empty the cell.",
+                        found=cell.text[:80],
+                    )
+                )
+        if cells:
+            self.rows.append(Row(kind, row[0], dict(cells)))
+
+    def _tell_unknown_column(self, kind: Kind, cell: Cell) -> None:
+        self.headers[cell.sheet, cell.column] = cell.text
+        known = {one.header: one for one in kind.columns[1:]}
+        near = process.extract(
+            cell.text.rstrip("* "), list(known), scorer=fuzz.WRatio, score_cutoff=_NEAR, limit=3
+        )
+        edits: tuple[Edit, ...] = ()
+        if near and (len(near) == 1 or near[0][1] - near[1][1] >= 5):
+            edits = (cell.edit(known[near[0][0]].title),)
+        named = ", ".join(f"“{one}”" for one, _, _ in near)
+        self.problems.append(
+            cell.problem(
+                self.path,
+                "unknown-column",
+                f"“{cell.text}” is no column of a {kind.header if kind.iri else kind.slug}."
+                + (f" Near: {named}." if near else ""),
+                fix=f"write “{near[0][0]}”." if near else f"kg template {kind.slug} --all lists the columns.",
+                found=cell.text,
+                expected=named or None,
+                edits=edits,
+            )
+        )
+
+    def _tell_unknown_kind(self, row: list[Cell]) -> None:
+        cell = row[0]
+        names = {one.header: slug for slug, one in self.kinds.items()}
+        near = [
+            one
+            for one, _, _ in process.extract(cell.text.rstrip("* "), list(names), score_cutoff=70, limit=3)
+        ]
+        self.headers[cell.sheet, cell.column] = cell.text
+        self.problems.append(
+            cell.problem(
+                self.path,
+                "unknown-kind",
+                f"“{cell.text}” is no kind of statement: expected the first cell of the header to name one."
+                + (f" Near: {', '.join(near)}." if near else ""),
+                fix="begin with a form: kg template KIND.",
+                found=cell.text,
+            )
+        )
+
+
+def _empty(path: Path) -> Problem:
+    return Problem("nothing stands in this table: expected a header and rows.", path, 1, 1, code="no-rows")
+
+
+def split(cell: Cell) -> list[str]:
+    """
+    Return the values of a cell: `|` and line ends stand between them, `\\|` is a letter.
+
+    >>> split(Cell("a | b\\nc", 1, 1))
+    ['a', 'b', 'c']
+    """
+    return list(_pieces(cell.text))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for piece in text.replace("\\|", "\x00").replace("\n", "|").split("|"):
+        if piece.strip():
+            yield piece.replace("\x00", "|").strip()
+
+
+def join(pieces: list[str]) -> str:
+    """
+    Write values as one cell.
+
+    >>> join(["a|b", "c"])
+    'a\\\\|b | c'
+    """
+    return " | ".join(one.replace("|", "\\|") for one in pieces)
