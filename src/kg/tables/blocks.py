@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rapidfuzz import fuzz, process
 
 from kg.errors import Edit, Problem
-from kg.tables.kinds import Column, Kind, find_kind
+from kg.tables.columns import Column
+from kg.tables.kinds import Kind, find_kind
 from kg.tables.sheets import Cell, Sheet
 
 _NEAR = 60.0
@@ -25,11 +26,18 @@ class Row:
         kind: The kind of its block.
         first: Its first cell that holds anything.
         cells: Its cells by the machine name of their column, in the order of the row.
+        columns: Where each column of its block stands, by machine name.
     """
 
     kind: Kind
     first: Cell
     cells: Mapping[str, list[Cell]]
+    columns: Mapping[str, int] = field(default_factory=dict)
+
+    def at(self, column: str) -> Cell:
+        """Return the empty cell of a column; the row's first where the column is not there."""
+        number = self.columns.get(column)
+        return replace(self.first, column=number, text="") if number else self.first
 
     def cell(self, column: str) -> Cell | None:
         """Return the cell of a column, if it holds anything."""
@@ -54,14 +62,15 @@ class Blocks:
     Args:
         kinds: The kinds that there are.
         path: The file's name.
-        headers: What stands above each column: (sheet, column) to header.
+        headers: What stands above: (sheet, row of the header, column) to header.
     """
 
     kinds: Mapping[str, Kind]
     path: Path
     rows: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    headers: dict[tuple[str, int], str] = field(default_factory=dict)
+    headers: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    _named: set[int] = field(default_factory=set)
 
     def add(self, sheet: Sheet) -> None:
         """Read a sheet; a header after an empty row opens another block."""
@@ -84,8 +93,12 @@ class Blocks:
         if not self.headers and not self.problems:
             self.problems.append(_empty(self.path))
 
+    def _note(self, cell: Cell, header: str) -> None:
+        self.headers[cell.sheet, cell.row, cell.column] = header
+        self._named.add(cell.column)
+
     def _opens(self, row: list[Cell], is_after_gap: bool, current: Kind | None) -> Kind | None:
-        """Return the kind of a header row: one whose first cell names it, after an empty row or first of all."""
+        """Return the kind of a header row: its first cell names it, and nothing or an empty row is above."""
         if not is_after_gap or row[0].column != 1:
             return None
         kind = find_kind(self.kinds, row[0].text)
@@ -95,7 +108,8 @@ class Blocks:
 
     def _columns(self, kind: Kind, row: list[Cell]) -> dict[int, Column]:
         found: dict[int, Column] = {row[0].column: kind.columns[0]}
-        self.headers[row[0].sheet, row[0].column] = kind.header
+        self._named = set()
+        self._note(row[0], kind.header)
         for cell in row[1:]:
             column = kind.find(cell.text)
             if column is None:
@@ -107,7 +121,7 @@ class Blocks:
                 )
             else:
                 found[cell.column] = column
-                self.headers[cell.sheet, cell.column] = column.header
+                self._note(cell, column.header)
         return found
 
     def _add_row(self, kind: Kind, columns: Mapping[int, Column], row: list[Cell]) -> None:
@@ -126,7 +140,7 @@ class Blocks:
                 )
             elif column is not None:
                 cells[column.name].append(cell)
-            elif (cell.sheet, cell.column) not in self.headers:
+            elif cell.column not in self._named:
                 self.problems.append(
                     cell.problem(
                         self.path,
@@ -137,10 +151,11 @@ class Blocks:
                     )
                 )
         if cells:
-            self.rows.append(Row(kind, row[0], dict(cells)))
+            where = {one.name: number for number, one in sorted(columns.items(), reverse=True)}
+            self.rows.append(Row(kind, row[0], dict(cells), where))
 
     def _tell_unknown_column(self, kind: Kind, cell: Cell) -> None:
-        self.headers[cell.sheet, cell.column] = cell.text
+        self._note(cell, cell.text)
         known = {one.header: one for one in kind.columns[1:]}
         near = process.extract(
             cell.text.rstrip("* "), list(known), scorer=fuzz.WRatio, score_cutoff=_NEAR, limit=3
@@ -169,7 +184,7 @@ class Blocks:
             one
             for one, _, _ in process.extract(cell.text.rstrip("* "), list(names), score_cutoff=70, limit=3)
         ]
-        self.headers[cell.sheet, cell.column] = cell.text
+        self._note(cell, cell.text)
         self.problems.append(
             cell.problem(
                 self.path,
@@ -180,6 +195,12 @@ class Blocks:
                 found=cell.text,
             )
         )
+
+
+def header_above(headers: Mapping[tuple[str, int, int], str], sheet: str, row: int, column: int) -> str:
+    """Return the header of the block that a cell stands in, or of the header that it is."""
+    opening = max((one for name, one, _ in headers if name == sheet and one <= row), default=0)
+    return headers.get((sheet, opening, column), "")
 
 
 def _empty(path: Path) -> Problem:

@@ -126,7 +126,7 @@ class Claims:
             if len(claim.documents) == 1:
                 return next(iter(claim.documents))
             self._tell(
-                row.first,
+                row.at("document"),
                 "missing-cell",
                 "“document” is empty in this row: expected where this is said.",
                 "write the title or the slug of the document.",
@@ -152,10 +152,9 @@ class Claims:
         """Return where a row's passage stands; None where that is told as a problem."""
         first, last = row.cell("first-words"), row.cell("last-words")
         if (first is None) != (last is None):
-            there, missing = (first or last), ("last words" if first else "first words")
-            assert there is not None
+            missing = "last words" if first else "first words"
             self._tell(
-                there,
+                row.at(names.slugify(missing)),
                 "missing-cell",
                 f"“{missing}” is empty in this row: expected both or neither.",
                 f"fill “{missing}”.",
@@ -180,8 +179,8 @@ class Claims:
                 first.problem(
                     self.path,
                     "no-copy",
-                    f"no copy of {self.naming.label(document)} is at hand: passages are kept by section, footnote "
-                    "and page, and cannot be proved.",
+                    f"no copy of {self.naming.label(document)} is at hand: passages are kept by section, "
+                    "footnote and page, and cannot be proved.",
                     level="note",
                     fix="send your copy: kg contribute … --document FILE.",
                 )
@@ -250,7 +249,7 @@ class Claims:
             if not claim.passages:
                 if claim.is_sound:
                     self._tell(
-                        row.subject,
+                        row.at("document"),
                         "missing-evidence",
                         "it is not said which document says this: expected a document and a passage.",
                         "fill “document”, “first words” and “last words”.",

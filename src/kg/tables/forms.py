@@ -9,22 +9,23 @@ from typing import Any
 
 import xlsxwriter
 
-from kg.tables.kinds import Column, Kind
+from kg.tables.columns import Column
+from kg.tables.kinds import Kind
 from kg.tables.sheets import letters
 
 _README = (
     "How to fill these sheets",
     "",
     "One row says one thing that one document says. The first column names what the row is about.",
-    "A column with * must be filled for something new. The grey row below each header is for machines: leave it.",
+    "A column with * is needed for something new. Leave the grey row below a header: it is for machines.",
     "Write names as they stand in Lateral, not addresses. What is not sure to mean one thing is asked.",
     "Several values stand in one cell with | between.",
     "Dates are as precise as the document: 2024, 2024-05, 2024-05-17 or 17 May 2024.",
     "Numbers stand in digits, without marks between thousands.",
-    "Say where it stands: the document, the first and the last words of the passage; its section, footnote or page.",
-    "Rows with the same word under “claim” make one claim. A row with only that and a passage adds the passage.",
-    "Something new: states, persons, organizations, places, instruments and works stand on the sheet “entity”, a",
-    "new document on the sheet “document”.",
+    "Say where it stands: the document, first and last words of the passage; its section, footnote or page.",
+    "Rows with the same word under “claim” make one claim. A row with only that and a passage adds it.",
+    "Something new: states, persons, organizations, places, instruments and works stand on the sheet",
+    "“entity”, a new document on the sheet “document”.",
     "Formulas and macros are refused. Send it with your copy: kg contribute TABLE --document COPY",
 )
 _NAME_WIDTH, _WIDTH = 40, 22

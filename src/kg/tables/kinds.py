@@ -2,75 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import pyoxigraph as ox
 import rdflib
-from rdflib import OWL, RDF, SH
+from rdflib import SH
 
 from kg import names
 from kg.errors import NotFoundError
 from kg.search import fold
+from kg.tables.columns import Column, labels_of, properties_of
 from kg.validation import Published
 
-Form = Literal["name", "date", "number", "integer", "text", "string", "address", "choice"]
-
 ENTITY, DOCUMENT = "entity", "document"
-_XSD = names.XSD
 _CONCEPT = names.SKOS + "Concept"
 _NOT_KINDS = {names.LAT + one for one in ("AssertionGraph", "Claim", "Curator", "Passage", "Section")}
-_NAMING = {
-    names.RDFS + "label",
-    names.SKOS + "altLabel",
-    names.DCTERMS + "description",
-    names.SKOS + "editorialNote",
-}
 _RECORDS = ("Occurrence", "Situation", "InformationRecord")
-_DATES = {names.SHAPES + one for one in ("Year", "Month", "Day")}
-_DATATYPES: dict[str, Form] = {
-    _XSD + "integer": "integer",
-    _XSD + "decimal": "number",
-    _XSD + "string": "string",
-    _XSD + "anyURI": "address",
-    names.RDF + "langString": "text",
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """
-    One column of a kind.
-
-    Args:
-        name: For machines: a prefixed property (`lat:chairedBy`), or a word (`first-words`).
-        header: For people.
-        form: How its values are written.
-        path: The property's IRI; empty where it is none.
-        classes: The classes whose things may be named; none for any.
-        is_required: Whether each row needs a value.
-        help: What is expected, in a sentence or two.
-        choices: The labels to choose from, where they are few.
-        usage: How often our claims have it in this kind.
-    """
-
-    name: str
-    header: str
-    form: Form
-    path: str = ""
-    classes: tuple[str, ...] = ()
-    is_required: bool = False
-    help: str = ""
-    choices: tuple[str, ...] = ()
-    usage: int = 0
-
-    @property
-    def title(self) -> str:
-        """The header with its mark."""
-        return self.header + (" *" if self.is_required else "")
 
 
 @dataclass(frozen=True)
@@ -95,13 +45,18 @@ class Kind:
     columns: tuple[Column, ...]
     is_record: bool = False
 
+    @property
+    def is_of_claims(self) -> bool:
+        """Whether its rows are claims; those of entities and documents only name."""
+        return self.slug not in (ENTITY, DOCUMENT)
+
     def shown(self, *, with_all: bool = False) -> list[Column]:
         """Return the columns of its form: those that are required or in use, or all."""
         is_used = any(one.usage for one in self.columns)
         return [
             one
             for one in self.columns
-            if with_all or not is_used or not one.path or one.is_required or one.usage
+            if with_all or not (self.is_of_claims and is_used) or not one.path or one.is_required or one.usage
         ]
 
     def as_json(self, *, with_all: bool = False) -> dict[str, Any]:
@@ -184,7 +139,7 @@ def _naming(header: str, *, is_described: bool = False) -> tuple[Column, ...]:
 def load_kinds(published: Published) -> dict[str, Kind]:
     """Return every kind by its slug: one for each class that claims are made of, then entity and document."""
     shapes, lexicon = published.shapes, published.lexicon
-    statuses = _labels(published, names.LAT + "EpistemicStatus")
+    statuses = labels_of(published, names.LAT + "EpistemicStatus")
     records = {below for one in _RECORDS for below in lexicon.below(names.LAT + one)}
     works = lexicon.below(names.LAT + "Work")
     concepts = lexicon.below(_CONCEPT)
@@ -194,7 +149,7 @@ def load_kinds(published: Published) -> dict[str, Kind]:
         if iri in _NOT_KINDS or iri in concepts or not iri.startswith(names.LAT):
             continue
         label = lexicon.label(iri) or iri.removeprefix(names.LAT)
-        properties = _properties(published, node)
+        properties = properties_of(published, node)
         fixed = (*_naming(label)[1:], *_evidence(statuses))
         taken = {fold(one.header) for one in fixed} | {fold(label)}
         own = tuple(
@@ -246,9 +201,9 @@ def order_by_usage(published: Published, kinds: Iterable[Kind]) -> dict[str, Kin
     usage: Counter[tuple[str, str]] = Counter()
     for quad in published.store.quads_for_pattern(None, None, None, None):
         graph, subject = quad.graph_name, quad.subject
-        if isinstance(graph, ox.NamedNode) and isinstance(subject, ox.NamedNode):
-            if graph.value.startswith(names.CLAIM):
-                usage[published.known.get(subject.value, ""), quad.predicate.value] += 1
+        is_claimed = isinstance(graph, ox.NamedNode) and graph.value.startswith(names.CLAIM)
+        if is_claimed and isinstance(subject, ox.NamedNode):
+            usage[published.known.get(subject.value, ""), quad.predicate.value] += 1
     found = {}
     for kind in kinds:
         counted = [replace(one, usage=usage[kind.iri, one.path] if one.path else 0) for one in kind.columns]
@@ -274,7 +229,7 @@ def _document(published: Published) -> Kind:
     lat = names.LAT
     actor = (lat + "Actor",)
     properties = {
-        one.path: one for one in _properties(published, rdflib.URIRef(names.SHAPES + "SourceDocument"))
+        one.path: one for one in properties_of(published, rdflib.URIRef(names.SHAPES + "SourceDocument"))
     }
     columns = (
         _naming("title")[0],
@@ -301,73 +256,3 @@ def _document(published: Published) -> Kind:
         *_naming("title")[1:],
     )
     return Kind(DOCUMENT, DOCUMENT, "title", lat + "SourceDocument", columns)
-
-
-def _labels(published: Published, kind: str) -> tuple[str, ...]:
-    below = published.lexicon.below(kind)
-    known = (iri for iri, one in published.known.items() if one in below)
-    return tuple(sorted(label for iri in known if (label := published.find_label(iri))))
-
-
-_MOST_CHOICES = 60
-
-
-def _properties(published: Published, node: rdflib.term.Node) -> list[Column]:
-    """Return a column for each property that a shape lets a thing have, its naming apart."""
-    shapes, lexicon = published.shapes, published.lexicon
-    concepts = lexicon.below(_CONCEPT)
-    found = {}
-    for shape in shapes.objects(node, SH.property):
-        path = shapes.value(shape, SH.path)
-        if not isinstance(path, rdflib.URIRef) or str(path) in _NAMING or path == RDF.type:
-            continue
-        classes, form = _expectation(published, shape, str(path))
-        label = lexicon.label(str(path)) or str(path).removeprefix(names.LAT)
-        choices = ()
-        if classes and all(one in concepts for one in classes):
-            choices = tuple(label for one in classes for label in _labels(published, one))
-        minimum = shapes.value(shape, SH.minCount)
-        found[str(path)] = Column(
-            published.prefixes.compress(str(path)),
-            label,
-            form,
-            str(path),
-            classes,
-            is_required=minimum is not None and int(str(minimum)) > 0,
-            help=_help(str(shapes.value(shape, SH.message) or "")),
-            choices=choices if len(choices) <= _MOST_CHOICES else (),
-        )
-    return list(found.values())
-
-
-def _expectation(published: Published, shape: rdflib.term.Node, path: str) -> tuple[tuple[str, ...], Form]:
-    """Return the classes, or the form, that a property shape asks for."""
-    shapes = published.shapes
-    union = shapes.value(shape, SH["or"])
-    options = list(shapes.items(union)) if union is not None else [shape]
-    classes = tuple(str(kind) for one in options for kind in shapes.objects(one, SH["class"]))
-    if classes:
-        return classes, "name"
-    if any(str(one) in _DATES for one in options):
-        return (), "date"
-    types = {str(kind) for one in options for kind in shapes.objects(one, SH.datatype)}
-    for datatype in (names.RDF + "langString", _XSD + "decimal", *_DATATYPES):
-        if datatype in types:
-            return (), _DATATYPES[datatype]
-    if any((one, SH.languageIn, None) in shapes for one in options):
-        return (), "text"
-    is_data = (rdflib.URIRef(path), RDF.type, OWL.DatatypeProperty) in published.ontology
-    return (), "string" if is_data else "name"
-
-
-def _help(message: str) -> str:
-    """
-    Return what a shape's message says was expected.
-
-    >>> _help("lat:x on a y: expected an actor. Usual cause: the city was written.")
-    'Expected an actor. Usual cause of trouble: the city was written.'
-    """
-    expected = re.search(r"[Ee]xpected (.*)", message)
-    if expected is None:
-        return message
-    return f"Expected {expected[1]}".replace("Usual cause:", "Usual cause of trouble:")

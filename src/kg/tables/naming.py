@@ -1,8 +1,8 @@
 """
 Names to things, exact or asked.
 
-A name means a thing if it is the thing's label or alias, but for case, accents, a leading article, `&` and the
-spelling of Saint. What means several, or only comes near, is asked with all that it may mean.
+A name means a thing if it is the thing's label or alias, but for case, accents, a leading article, `&` and
+the spelling of Saint. What means several, or only comes near, is asked with all that it may mean.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kg import names
-from kg.errors import Edit
 from kg.search import Index, fold
 from kg.validation import Published
 
@@ -22,36 +21,6 @@ _BRACKET = re.compile(r"(?P<label>.*?)\s*\[(?P<name>[^\[\]\s]+)\]\Z", re.DOTALL)
 _PREFIXED = re.compile(r"[A-Za-z][\w-]*:[\w/-]+\Z")
 _SAINTS = {"st": "saint", "ste": "sainte", "sts": "saints"}
 _MOST_CANDIDATES = 5
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """
-    One thing that a name may mean.
-
-    Args:
-        iri: The thing.
-        label: Its label.
-        kind: Its class, in words.
-        score: How near the name comes, from 0 to 100.
-        edit: What makes the cell mean it.
-    """
-
-    iri: str
-    label: str
-    kind: str
-    score: float
-    edit: Edit
-
-
-@dataclass(frozen=True)
-class Question:
-    """A cell whose name may mean several things, for a person to answer; nothing guesses."""
-
-    cell: str
-    text: str
-    header: str
-    candidates: tuple[Candidate, ...]
 
 
 @dataclass(frozen=True)
@@ -124,7 +93,10 @@ class Naming:
 
     def kind(self, iri: str) -> str:
         """Return the class of a thing; nothing where there is no such thing."""
-        return self.own[iri][1] if iri in self.own else self.published.known.get(iri, "")
+        if iri in self.own:
+            return self.own[iri][1]
+        is_claim = iri.startswith(names.CLAIM) and self.published.has(iri)
+        return names.LAT + "Claim" if is_claim else self.published.known.get(iri, "")
 
     def label(self, iri: str) -> str:
         """Return the label of a thing."""

@@ -87,7 +87,8 @@ class Passages:
 
     def describe(self, place: Place, label: str) -> list[tuple[str, Term]] | Miss:
         """
-        Return what is said of a passage: pairs of property and value; `oa:start` and `oa:end` are its selector's.
+        Return what is said of a passage, as pairs of property and value; `oa:start` and `oa:end` are of its
+        selector.
 
         Args:
             place: Where it stands; a section as an IRI.

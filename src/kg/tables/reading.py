@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kg import names
 from kg.errors import Edit, Problem, UsageError
 from kg.parsing import Reading
-from kg.tables.blocks import Blocks, Row, split
+from kg.tables.blocks import Blocks, Row, header_above, join, split
 from kg.tables.claims import Claims
-from kg.tables.kinds import DOCUMENT, ENTITY, Column, Kind, load_kinds
-from kg.tables.naming import Naming, Question
+from kg.tables.columns import Column
+from kg.tables.kinds import DOCUMENT, ENTITY, Kind, load_kinds
+from kg.tables.naming import Naming
+from kg.tables.questions import Question
 from kg.tables.sheets import Cell, Sheet, Table, edited, letters, read_csv
 from kg.tables.things import Things
 from kg.tables.values import Fault, read_value
@@ -21,6 +23,7 @@ from kg.turtle import Places, Statement, Term
 from kg.validation import Published
 from kg.validation.fixes import Mend
 
+MAX_PROBLEMS = 500
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
@@ -31,13 +34,13 @@ class TableReading(Reading):
 
     Args:
         sheets: Its cells.
-        headers: What stands above each column: (sheet, column) to header.
+        headers: What stands above: (sheet, row of the header, column) to header.
         documents: The texts that its documents are proved in: slug to text.
         questions: The cells whose names may mean several things.
     """
 
     sheets: tuple[Sheet, ...] = ()
-    headers: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    headers: Mapping[tuple[str, int, int], str] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
 
@@ -46,7 +49,7 @@ class TableReading(Reading):
         if not problem.cell or problem.line is None or problem.column is None:
             return f"row {problem.line}" if problem.line else ""
         sheet = problem.cell.rpartition("!")[0]
-        header = self.headers.get((sheet, problem.column))
+        header = header_above(self.headers, sheet, problem.line, problem.column)
         named = f" ({header})" if header else ""
         before = f"sheet {sheet}, " if sheet else ""
         return f"{before}row {problem.line}, column {letters(problem.column)}{named}"
@@ -109,11 +112,15 @@ def _interpret(
     problems.sort(
         key=lambda one: (order.get((one.cell or "").rpartition("!")[0], 0), one.line or 0, one.column or 0)
     )
+    problems = list(dict.fromkeys(problems))
+    if len(problems) > MAX_PROBLEMS:
+        rest = f"{len(problems) - MAX_PROBLEMS} more problems are not listed: mend these first."
+        problems = [*problems[:MAX_PROBLEMS], Problem(rest, path, code="more-problems")]
     is_fine = all(one.level != "error" for one in problems)
     return TableReading(
         statements=tuple(reader.statements) if is_fine else (),
         prefixes=dict(published.prefixes),
-        problems=tuple(dict.fromkeys(problems)),
+        problems=tuple(problems),
         text="",
         path=path,
         sheets=tuple(table.sheets),
@@ -135,6 +142,7 @@ class _Reader:
         self.claims = Claims(self.things, copies)
         self.statements: list[Statement] = []
         self._typed: set[str] = set()
+        self._given: set[tuple[str, str]] = set()
 
     @property
     def problems(self) -> list[Problem]:
@@ -148,6 +156,9 @@ class _Reader:
         rows = self.blocks.rows
         self.things.run(rows)
         self.claims.begin()
+        for row in rows:
+            subject = self.things.subjects.get(id(row), "")
+            self._given |= {(subject, column) for column in row.cells}
         for row in rows:
             if row.kind.slug == ENTITY:
                 continue
@@ -171,7 +182,8 @@ class _Reader:
             if not column.path:
                 continue
             cells = row.cells.get(column.name, [])
-            if not cells and column.is_required and is_new:
+            if column.is_required and is_new and (subject, column.name) not in self._given:
+                self._given.add((subject, column.name))
                 self._tell_missing(row, column)
             for cell in cells:
                 for term in self._terms(cell, column):
@@ -197,19 +209,8 @@ class _Reader:
 
     def _tell_missing(self, row: Row, column: Column) -> None:
         message = f"“{column.header}” is empty in this row, and this {row.kind.header} is new: {column.help}"
-        problem = row.subject.problem(self.path, "missing-cell", message, fix=f"fill “{column.header}”.")
-        at = next(
-            (
-                n
-                for (sheet, n), one in self.blocks.headers.items()
-                if sheet == row.first.sheet and one == column.header
-            ),
-            None,
-        )
-        if at:
-            cell = replace(row.first, column=at, text="")
-            problem = cell.problem(self.path, "missing-cell", message, fix=f"fill “{column.header}”.")
-        self.things.problems.append(problem)
+        fix = f"fill “{column.header}”."
+        self.things.problems.append(row.at(column.name).problem(self.path, "missing-cell", message, fix=fix))
 
     def _state(self, row: Row, claim: Term | None, predicate: str, value: Term, cell: Cell) -> None:
         subject = Term("iri", self.things.subjects[id(row)])
@@ -221,9 +222,7 @@ class _Reader:
 
 def bad_value(cell: Cell, pieces: list[str], at: int, fault: Fault, path: Path) -> Problem:
     """Make a problem of a value that cannot be read."""
-    from kg.tables.blocks import join
-
-    edits = ()
+    edits: tuple[Edit, ...] = ()
     if fault.text is not None:
         edits = (cell.edit(join([*pieces[:at], fault.text, *pieces[at + 1 :]])),)
     return cell.problem(

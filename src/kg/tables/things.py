@@ -8,9 +8,10 @@ from pathlib import Path
 from kg import names
 from kg.errors import Problem
 from kg.evidence import digest_file_text
-from kg.tables.blocks import Row, join, split
+from kg.tables.blocks import Row, split
 from kg.tables.kinds import DOCUMENT, ENTITY, Kind, find_kind
-from kg.tables.naming import Answer, Candidate, Naming, Question, unbracket
+from kg.tables.naming import Answer, Naming, unbracket
+from kg.tables.questions import Asked, Question, ask
 from kg.tables.sheets import Cell
 from kg.turtle import Places, Statement, Term
 
@@ -59,7 +60,7 @@ class Things:
             if set(row.cells) - {"claim"} - _EVIDENCE_ONLY or "claim" not in row.cells:
                 header = row.kind.header
                 self._tell(
-                    row.first,
+                    row.at("label"),
                     "missing-cell",
                     f"“{header}” is empty in this row: expected a name.",
                     "fill it.",
@@ -86,7 +87,7 @@ class Things:
         cell = row.cell("class")
         if cell is None:
             self._tell(
-                row.subject,
+                row.at("class"),
                 "missing-cell",
                 "“class” is empty in this row: expected what kind of thing it is.",
                 "choose one, such as state or person.",
@@ -170,7 +171,7 @@ class Things:
                 "leave it out.",
             )
             return None
-        if self.naming.kind(iri) or self.published.has_subject(iri):
+        if self.naming.kind(iri):
             number = next(n for n in range(2, 1000) if not self.naming.kind(f"{iri}-{n}"))
             short = self.published.prefixes.compress(f"{iri}-{number}")
             new = f"{label} [{short}]"
@@ -178,7 +179,8 @@ class Things:
                 cell.problem(
                     self.path,
                     "name-taken",
-                    f"“{label}” would be {self.published.prefixes.compress(iri)}, which is “{self.naming.label(iri)}”.",
+                    f"“{label}” would be {self.published.prefixes.compress(iri)}, and that is "
+                    f"“{self.naming.label(iri)}”.",
                     fix=f"write {new} if it is another thing, or the other's name if it is the same.",
                     found=cell.text,
                     edits=(cell.edit(new),),
@@ -222,7 +224,7 @@ class Things:
         cell = row.cell("file")
         if cell is None:
             self._tell(
-                row.subject,
+                row.at("file"),
                 "missing-cell",
                 "“file” is empty in this row: expected the name of your copy.",
                 "fill it, and send the copy: kg contribute … --document FILE.",
@@ -263,58 +265,12 @@ class Things:
         self, cell: Cell, pieces: list[str], at: int, answer: Answer, header: str, classes: Iterable[str]
     ) -> None:
         """Make a problem of a name that means nothing sure, and a question where it may mean something."""
-        text, label = pieces[at], self.published.lexicon.label
-        candidates = []
-        for one in answer.near:
-            written = join([*pieces[:at], self.naming.write(one.iri), *pieces[at + 1 :]])
-            kind = self.naming.kind(one.iri)
-            shown = label(kind) or self.published.prefixes.compress(kind)
-            candidates.append(
-                Candidate(one.iri, self.naming.label(one.iri), shown, one.score, cell.edit(written))
-            )
-        listed = "; ".join(
-            f"{self.naming.write(one.iri)}, {one.kind}, {one.score:.0f} %" for one in candidates
+        problem, question = ask(
+            self.naming, self.path, Asked(cell, tuple(pieces), at, header), answer, classes
         )
-        wanted = " or ".join(label(one) or one for one in classes) or "the name of something"
-        is_known = answer.code in ("wrong-kind", "other-name")
-        if answer.code == "wrong-kind":
-            kind = label(self.naming.kind(answer.iri)) or ""
-            message = f"“{text}” is {_article(kind)}: expected {_article(wanted)}."
-        elif answer.code == "other-name":
-            message = f"“{text}”: the name in brackets is not that of the thing before it."
-        elif answer.code == "doubtful-name":
-            message = f"“{text}” is not sure to mean one thing."
-        else:
-            message = f"“{text}” is not the name of {_article(wanted)} that is known."
-        fix = (
-            "write one of these names as it stands here, brackets and all."
-            if candidates
-            else ("correct it, or add it on the sheet “entity”.")
-        )
-        self.problems.append(
-            cell.problem(
-                self.path,
-                answer.code if candidates or is_known else "unknown-name",
-                message + (f" It may be: {listed}." if listed else ""),
-                fix=fix,
-                found=text,
-                expected=wanted,
-            )
-        )
-        if candidates:
-            self.questions.append(Question(cell.address, text, header, tuple(candidates)))
+        self.problems.append(problem)
+        if question:
+            self.questions.append(question)
 
 
 _EVIDENCE_ONLY = {"document", "first-words", "last-words", "section", "footnote", "page", "status", "note"}
-
-
-def _article(words: str) -> str:
-    """
-    Put an article before words.
-
-    >>> _article("actor"), _article("place"), _article("the name of something")
-    ('an actor', 'a place', 'the name of something')
-    """
-    if words.startswith("the "):
-        return words
-    return f"an {words}" if words[:1].lower() in "aeiou" else f"a {words}"

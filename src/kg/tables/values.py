@@ -7,10 +7,13 @@ import re
 from dataclasses import dataclass
 
 from kg import names
-from kg.tables.kinds import Form
+from kg.tables.columns import Form
 from kg.turtle import Term
 
-_MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 _MONTH = r"([A-Za-z]{3,9})\.?"
 _YEAR = r"([0-9]{4})"
 _DAY = r"([0-9]{1,2})(?:st|nd|rd|th)?"

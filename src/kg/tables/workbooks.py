@@ -79,8 +79,8 @@ def _refusals(content: bytes, path: Path) -> Iterator[Problem]:
     unpacked = sum(one.file_size for one in entries)
     if len(entries) > MAX_ENTRIES or unpacked > MAX_UNPACKED_BYTES:
         yield Problem(
-            f"the workbook unpacks to {len(entries)} parts of {unpacked} bytes: expected at most {MAX_ENTRIES} "
-            f"of {MAX_UNPACKED_BYTES}.",
+            f"the workbook unpacks to {len(entries)} parts of {unpacked} bytes: expected at most "
+            f"{MAX_ENTRIES} of {MAX_UNPACKED_BYTES}.",
             path,
             code="too-large",
             fix="send it in parts.",
