@@ -51,7 +51,7 @@ def verbs(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str,
 
 VERBS = [
     *("ask", "build", "check", "cite", "contribute", "contributions", "correct", "coverage", "evidence"),
-    *("export", "format", "mcp", "query", "retract", "review", "serve", "token"),
+    *("export", "format", "mcp", "query", "retract", "review", "serve", "template", "token"),
 ]
 ALL_VERBS = sorted(verbs(main))
 
@@ -238,6 +238,43 @@ def test_a_document_that_is_not_there_is_a_missing_part(run: Run, project: Path)
     (project / "documents/demo.txt").unlink()
     result = run("evidence", "verify", "demo")
     assert (result.exit_code, "KG_DOCUMENTS" in result.stderr) == (3, True)
+
+
+def test_passages_without_positions_are_counted(run: Run, project: Path) -> None:
+    """Coverage and verification say how many passages they passed over."""
+    path = project / MEETINGS
+    passage = (
+        "<https://w3id.org/lateral/passage/demo/0900> a lat:Passage ; lat:locatorOnly true ; "
+        'lat:page "3" ; oa:hasSource document:demo .'
+    )
+    prefixes = (
+        "@prefix document: <https://w3id.org/lateral/document/> .\n"
+        "@prefix graph: <https://w3id.org/lateral/graph/> .\n"
+        "@prefix lat: <https://w3id.org/lateral/ontology#> .\n"
+        "@prefix oa: <http://www.w3.org/ns/oa#> .\n"
+    )
+    path.with_name("located.trig").write_text(f"{prefixes}graph:passages {{ {passage} }}\n", encoding="utf-8")
+    for words in (["coverage", "demo"], ["evidence", "verify", "demo"]):
+        assert "1 more kept by section, footnote or page only" in run(*words).stderr
+
+
+def test_template_prints_forms_and_lists_kinds(run: Run, project: Path, tmp_path: Path) -> None:
+    """A form is CSV or a workbook; without a kind, the kinds are listed; an unknown one is told."""
+    text = "\n".join(
+        (Path(__file__).parents[1] / "shapes" / f"{name}.ttl").read_text(encoding="utf-8")
+        for name in ("hosting", "occurrence", "entity", "diplomatic-action", "source-document", "work")
+    )
+    (project / "shapes").mkdir(exist_ok=True)
+    (project / "shapes" / "all.ttl").write_text(text, encoding="utf-8")
+    done = run("template", "hosting")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("Hosting *,")  # the small project's ontology has no label for it
+    assert done.stdout.splitlines()[1].startswith("lat:Hosting,lat:")
+    assert "hosting: Hosting, document" in run("template").stdout
+    book = tmp_path / "forms.xlsx"
+    assert run("template", "hosting", "entity", "--xlsx", str(book)).exit_code == 0
+    assert book.read_bytes().startswith(b"PK")
+    assert run("template", "hostings").exit_code == 1
 
 
 def test_coverage_lists_what_no_claim_covers(run: Run, project: Path) -> None:

@@ -14,10 +14,12 @@ import pyoxigraph as ox
 import pytest
 
 from kg import names
+from kg.evidence import load_passages
 from kg.names import load_prefixes
 from kg.tables import Kind, load_kinds, read
 from kg.tables.blocks import join
 from kg.tables.naming import Naming
+from kg.tables.passages import Miss, Passages, Place
 from kg.turtle import Statement
 from kg.validation import Published
 
@@ -259,3 +261,32 @@ def test_our_claims_survive_as_rows(writer: Writer) -> None:
                 assert values == writer.value(subject, predicate), (subject, predicate)
     assert compared >= LEAST_CLAIMS
     assert len(kinds) >= 55
+
+
+DOCUMENTS = ROOT.parent / "shared" / "documents"
+
+
+@pytest.mark.skipif(not DOCUMENTS.is_dir(), reason="the documents may not be republished")
+@pytest.mark.parametrize("document", ["wef-2026", "ipi-2024"])
+def test_our_passages_are_computed_anew(document: str, published: ox.Store) -> None:
+    """From first and last words, in a section where they stand twice, each passage of ours is found again."""
+    graph = Published(published, load_prefixes(ROOT / "ontology" / "prefixes.ttl"), ROOT, DOCUMENTS)
+    passages = Passages(graph, {})
+    text = passages.text(names.DOCUMENT + document)
+    assert text is not None and text.is_reference
+    exact = asked = 0
+    for one in load_passages(published, document):
+        words = text.content[one.start : one.end].split()
+        first, last = " ".join(words[:10]), " ".join(words[-10:])
+        place = Place(names.DOCUMENT + document, first, last, one.section or "", str(one.footnote or ""))
+        said = passages.describe(place, {})
+        if isinstance(said, Miss):
+            assert said.code == "ambiguous-words", (one.iri, said)
+            asked += 1
+            continue
+        values = {predicate: value.value for predicate, value in said}
+        assert values[names.LAT + "digest"] == one.digest, one.iri
+        assert int(values[names.OA + "end"]) - int(values[names.OA + "start"]) == one.end - one.start, one.iri
+        exact += 1
+    assert exact > 100
+    assert asked <= exact / 10  # short ones that stand twice in a section

@@ -86,6 +86,7 @@ def verify(call: Call, document: str, copy: Path | None) -> None:
                 note = f" ({one.note})" if one.note else ""
                 click.echo(f"{dataset.prefixes.compress(one.passage.iri)} {one.outcome}{place}{note}")
         click.echo(", ".join(f"{number} {name}" for name, number in counts.items()) + ".")
+    _tell_located(dataset, record.iri)
     if counts["missing"] or counts["ambiguous"]:
         sys.exit(1)
 
@@ -117,12 +118,22 @@ def coverage(call: Call, document: str, html: Path | None, copy: Path | None) ->
             html.write_text(found.as_html(text, title=record.label), encoding="utf-8")
         click.echo(f"{html} holds the text of the document: it is for you, not to be published.", err=True)
     print_json(found.as_json()) if call.is_json else _print_coverage(found)
+    _tell_located(dataset, record.iri)
     if found.uncovered or found.problems:
         sys.exit(1)
 
 
 def _slug(document: str) -> str:
     return document.rpartition("/")[2].removeprefix("document:")
+
+
+def _tell_located(dataset: Dataset, document: str) -> None:
+    """Say on standard error how many passages have no positions, so that they were passed over."""
+    from kg import evidence
+
+    number = len(evidence.load_located(dataset.store, document))
+    if number:
+        click.echo(f"{number} more kept by section, footnote or page only: passed over.", err=True)
 
 
 def _reference(call: Call, dataset: Dataset, document: str, copy: Path | None) -> tuple[Any, str]:

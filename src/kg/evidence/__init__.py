@@ -13,7 +13,15 @@ from kg.evidence.canon import Word, digest, digest_file_text, words
 from kg.evidence.citing import cite
 from kg.evidence.copies import read_copy
 from kg.evidence.coverage import Coverage, Exceptions, coverage, load_exceptions
-from kg.evidence.passages import Passage, Span, check_passages, load_claims, load_document, load_passages
+from kg.evidence.passages import (
+    Passage,
+    Span,
+    check_passages,
+    load_claims,
+    load_document,
+    load_located,
+    load_passages,
+)
 from kg.evidence.reanchoring import Finding, verify
 from kg.evidence.republication import SharedRun, SourceRuns
 from kg.evidence.sections import Section, load_sections
@@ -37,6 +45,7 @@ __all__ = [
     "load_claims",
     "load_document",
     "load_exceptions",
+    "load_located",
     "load_passages",
     "load_sections",
     "read_copy",

@@ -72,6 +72,17 @@ WHERE {{
 ORDER BY ?start ?end ?passage
 """
 
+_LOCATED = f"""
+SELECT ?passage
+WHERE {{
+  GRAPH <{PASSAGES_GRAPH}> {{
+    ?passage <{OA}hasSource> DOCUMENT ;
+             <{LAT}locatorOnly> true .
+  }}
+}}
+ORDER BY ?passage
+"""
+
 _CLAIMS = f"""
 SELECT ?claim ?passage
 WHERE {{
@@ -131,6 +142,12 @@ def load_passages(store: Store, document: str) -> list[Passage]:
         )
         by_iri.setdefault(passage.iri, passage)
     return list(by_iri.values())
+
+
+def load_located(store: Store, document: str) -> list[str]:
+    """Return the passages of a document that are kept by section, footnote or page, without positions."""
+    query = _LOCATED.replace("DOCUMENT", f"<{document_iri(document)}>")
+    return [row["passage"] for row in select(store, query)]
 
 
 def load_claims(store: Store, document: str) -> dict[str, list[str]]:

@@ -57,6 +57,8 @@ def locate_sections(text: str, headings: Iterable[tuple[str, str]]) -> list[Sect
     >>> found = locate_sections(text, [("d", "Ducks"), ("o", "Otters")])
     >>> [(one.label, one.heading.start, one.end) for one in found]
     [('Otters', 13, 31), ('Ducks', 31, 46)]
+    >>> locate_sections(text, [])
+    []
     """
     pieces = parts(text)
     letters, lines = Letters(pieces), Lines(text)
@@ -68,7 +70,7 @@ def locate_sections(text: str, headings: Iterable[tuple[str, str]]) -> list[Sect
             first, last = best
             found[iri] = (Span(pieces[first].start, pieces[last].end), label)
     ordered = sorted(found.items(), key=lambda one: (one[1][0].start, one[0]))
-    ends = [*(heading.start for _, (heading, _) in ordered[1:]), len(text)]
+    ends = [*(heading.start for _, (heading, _) in ordered[1:]), len(text)][: len(ordered)]
     return [
         Section(iri, label, heading, end) for (iri, (heading, label)), end in zip(ordered, ends, strict=True)
     ]

@@ -102,9 +102,10 @@ class Blocks:
         if not is_after_gap or row[0].column != 1:
             return None
         kind = find_kind(self.kinds, row[0].text)
-        if kind is None or (current is not None and not row[0].text.endswith("*")):
-            return None
-        return kind
+        if kind is None or current is None or row[0].text.endswith("*"):
+            return kind
+        is_header = len(row) > 1 and all(kind.find(one.text) for one in row[1:])
+        return kind if is_header else None
 
     def _columns(self, kind: Kind, row: list[Cell]) -> dict[int, Column]:
         found: dict[int, Column] = {row[0].column: kind.columns[0]}

@@ -111,7 +111,7 @@ class Claims:
             return
         cell = row.cell("first-words") or row.cell("section") or row.cell("document") or row.first
         if place not in self._made:
-            said = self._passages.describe(place, self._headings.get(place.section, ""))
+            said = self._passages.describe(place, self._headings)
             if isinstance(said, Miss):
                 self._tell(row.cell(said.column) or cell, said.code, said.message, said.fix)
                 return

@@ -85,14 +85,14 @@ class Passages:
         digests = {one.object.value for one in found if isinstance(one.object, ox.Literal)}
         return Text(copy, document in self.new or digest_file_text(copy) in digests)
 
-    def describe(self, place: Place, label: str) -> list[tuple[str, Term]] | Miss:
+    def describe(self, place: Place, headings: Mapping[str, str]) -> list[tuple[str, Term]] | Miss:
         """
         Return what is said of a passage, as pairs of property and value; `oa:start` and `oa:end` are of its
         selector.
 
         Args:
             place: Where it stands; a section as an IRI.
-            label: The heading of the section, to search within it.
+            headings: The headings of new sections that the table names, to search within them.
         """
         text = self.text(place.document)
         if not place.first:
@@ -103,7 +103,7 @@ class Passages:
                 (names.LAT + "lastWords", Term("literal", " ".join(place.last.split()[-_MOST_WORDS:]))),
             ]
             return self._located(place, self._missing_locator(place), wording)
-        span = self._anchor(place, label, text)
+        span = self._anchor(place, headings, text)
         if isinstance(span, Miss):
             return span
         section = place.section or self._holding(place.document, text, span)
@@ -142,8 +142,8 @@ class Passages:
             "fill one of these columns" + ("." if place.first else ", or first and last words."),
         )
 
-    def _anchor(self, place: Place, label: str, text: Text) -> Span | Miss:
-        within = self._within(place, label, text)
+    def _anchor(self, place: Place, headings: Mapping[str, str], text: Text) -> Span | Miss:
+        within = self._within(place, headings, text)
         try:
             return anchor(text.content, place.first, place.last, within=within)
         except NotFoundError as error:
@@ -189,14 +189,15 @@ class Passages:
             )
         return Miss("first-words", "unfound-words", error.message, "give words, not marks.", place.first)
 
-    def _within(self, place: Place, label: str, text: Text) -> Span | None:
+    def _within(self, place: Place, headings: Mapping[str, str], text: Text) -> Span | None:
         """Return where a section stands, if its heading is found."""
         if not place.section:
             return None
-        known = [one for one in self._known(place.document, text) if one.iri == place.section]
-        if not known and place.document in self.new and label:
-            known = locate_sections(text.content, [(place.section, label)])
-        return known[0].span if known else None
+        sections = self._known(place.document, text)
+        if place.document in self.new:
+            own = [one for one in headings.items() if one[0].startswith(f"{place.document}/")]
+            sections = locate_sections(text.content, own)
+        return next((one.span for one in sections if one.iri == place.section), None)
 
     def _holding(self, document: str, text: Text, span: Span) -> str:
         holding = find_section(self._known(document, text), span.start)

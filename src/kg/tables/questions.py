@@ -111,9 +111,10 @@ def _article(words: str) -> str:
     """
     Put an article before words.
 
-    >>> _article("actor"), _article("place"), _article("the name of something")
-    ('an actor', 'a place', 'the name of something')
+    >>> _article("actor"), _article("unit"), _article("the name of something")
+    ('an actor', 'a unit', 'the name of something')
     """
     if words.startswith("the "):
         return words
-    return f"an {words}" if words[:1].lower() in "aeiou" else f"a {words}"
+    is_open = words[:1].lower() in "aeiou" and not words.startswith("uni")
+    return f"an {words}" if is_open else f"a {words}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from kg.tables.sheets import Cell
 from kg.turtle import Places, Statement, Term
 
 _MOST_SLUG = 80
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _TYPE, _LABEL = names.RDF + "type", names.RDFS + "label"
 
 
@@ -98,8 +100,10 @@ class Things:
             from rapidfuzz import process
 
             choices = [one.header for one in self.kinds.values() if one.iri and not one.is_record]
-            near = [one for one, score, _ in process.extract(cell.text, choices, limit=3) if score >= 60]
-            edits = (cell.edit(near[0]),) if len(near) == 1 else ()
+            scored = [(one, score) for one, score, _ in process.extract(cell.text, choices, limit=3)]
+            near = [one for one, score in scored if score >= 60]
+            is_sure = len(scored) > 1 and scored[0][1] >= 80 and scored[0][1] - scored[1][1] >= 5
+            edits = (cell.edit(near[0]),) if is_sure else ()
             self.problems.append(
                 cell.problem(
                     self.path,
@@ -155,20 +159,12 @@ class Things:
         return base + slug if slug else ""
 
     def _new(self, cell: Cell, label: str, iri: str, base: str) -> tuple[str, bool] | None:
-        if not iri.removeprefix(base):
+        if not _SLUG.fullmatch(iri.removeprefix(base)):
             self._tell(
                 cell,
                 "no-slug",
-                f"“{label}” has no letter from which its address can be made.",
+                f"“{cell.text}” gives no address: expected lower-case words with hyphens.",
                 f"write {label} [id:…], with lower-case letters and hyphens.",
-            )
-            return None
-        if not iri.startswith(base):
-            self._tell(
-                cell,
-                "not-yours",
-                f"{iri} is not a name that may be given: expected {base}….",
-                "leave it out.",
             )
             return None
         if self.naming.kind(iri):
