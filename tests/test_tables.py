@@ -242,6 +242,15 @@ def test_cases_are_many() -> None:
     assert len({code for _, _, code, _, _ in CASES}) >= 18
 
 
+def test_codes_are_listed() -> None:
+    """The documentation lists every code that the modules of tables give."""
+    folder = ROOT / "src" / "kg" / "tables"
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    listed = set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", PAGE.partition("## What may be told")[2]))
+    assert {code for _, _, code, _, _ in CASES} <= listed
+    assert [one for one in sorted(listed) if f'"{one}"' not in text] == []
+
+
 # --- names ----------------------------------------------------------------------------------------
 
 TRAPS = [
@@ -614,7 +623,7 @@ def test_workbook_form_helps(plain: Published, kinds: dict[str, Kind]) -> None:
     assert sheet.freeze_panes == "B3"
     titles = {cell.value: cell for cell in sheet[1]}
     assert titles["bound *"].comment is not None
-    letter = letters(titles["bound *"].column)
+    letter = letters(titles["bound *"].column or 0)
     rules = {str(one.sqref): one.formula1 for one in sheet.data_validations.dataValidation}
     listed = rules[f"{letter}3:{letter}1002"]
     found = re.fullmatch(r"lists!\$([A-Z]+)\$1:\$[A-Z]+\$(\d+)", listed)

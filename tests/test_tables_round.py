@@ -179,7 +179,7 @@ class Writer:
     def without(self, hidden: set[str]) -> Published:
         """Return what is published as if some things had not been named yet."""
         published = Published(self.published.store, self.published.prefixes)
-        for name in ("shapes", "ontology", "lexicon", "index"):
+        for name in ("shapes", "ontology", "lexicon"):
             published.__dict__[name] = getattr(self.published, name)
         published.__dict__["known"] = {k: v for k, v in self.published.known.items() if k not in hidden}
         published.__dict__["by_name"] = {

@@ -212,7 +212,7 @@ class Claims:
         exact = [one for one in self.naming.exact(cell.text, (_SECTION,)) if one in known]
         if len(exact) == 1:
             return exact[0]
-        found = self.published.index.find(cell.text, among=exact or known, limit=5)
+        found = self.published.find(cell.text, among=exact or known, limit=5)
         near = tuple(Near(one.iri, one.score) for one in found)
         self.things.ask(cell, [cell.text], 0, Answer("", "doubtful-name", near), "section", (_SECTION,))
         return None

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 from kg import names
 from kg.search import Index, fold
 from kg.validation import Published
+from kg.validation.published import of_kinds
 
 _BRACKET = re.compile(r"(?P<label>.*?)\s*\[(?P<name>[^\[\]\s]+)\]\Z", re.DOTALL)
 _PREFIXED = re.compile(r"[A-Za-z][\w-]*:[\w/-]+\Z")
 _SAINTS = {"st": "saint", "ste": "sainte", "sts": "saints"}
 _MOST_CANDIDATES = 5
+_MOST_NAMESAKES = 20
+_MOST_COMPARED = 5_000
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,19 @@ def loosen(text: str) -> str:
     return " ".join(_SAINTS.get(one, one) for one in words)
 
 
+def variants(text: str) -> list[str]:
+    """
+    List the folded spellings under which a name may be known: with the article, Saint, *and* in either way.
+
+    >>> "saint kitts nevis" in variants("St. Kitts & Nevis"), "the holy see" in variants("Holy See")
+    (True, True)
+    """
+    saintly = loosen(text)
+    short = re.sub(r"\bsaint(?=e?s?\b)", "st", saintly)
+    spelt = [one for form in (saintly, short) for one in (form, " ".join(form.replace(" and ", " ").split()))]
+    return list(dict.fromkeys(form for one in spelt for form in (one, f"the {one}")))
+
+
 class Naming:
     """
     The names of what is published, and of what a table brings.
@@ -83,6 +98,7 @@ class Naming:
         self.published = published
         self.own: dict[str, tuple[str, str]] = {}
         self._own_names: dict[str, list[str]] = defaultdict(list)
+        self._indexes: dict[tuple[str, ...], Index] = {}
 
     def add(self, iri: str, kind: str, labels: Iterable[str]) -> None:
         """Add something that the table brings, under its label and its aliases."""
@@ -124,9 +140,9 @@ class Naming:
     def exact(self, text: str, classes: Collection[str]) -> list[str]:
         """Return the things that bear a name, of some classes, none named twice."""
         allowed = self.allowed(classes)
-        strict = [iri for iri, _ in self.published.by_name.get(fold(text), ())]
-        loose = [*self._loose.get(loosen(text), ()), *self._own_names.get(loosen(text), ())]
         own = self._own_names.get(loosen(text), [])
+        strict = [iri for iri, _ in self.published.by_name.get(fold(text), ())]
+        loose = [iri for one in variants(text) for iri, _ in self.published.by_name.get(one, ())]
         for found in ([*strict, *own], loose):
             fitting = [
                 iri
@@ -136,13 +152,6 @@ class Naming:
             if fitting:
                 return fitting
         return []
-
-    @cached_property
-    def _loose(self) -> Mapping[str, list[str]]:
-        found: dict[str, list[str]] = defaultdict(list)
-        for key, bearers in self.published.by_name.items():
-            found[loosen(key)] += [iri for iri, _ in bearers]
-        return found
 
     def resolve(self, text: str, classes: Collection[str]) -> Answer:
         """
@@ -191,19 +200,19 @@ class Naming:
         key = loosen(text)
         if key == loosen(self.label(iri)):
             return ()
+        kinds = {self.kind(iri)}
+        found = self.published.find(text, among=of_kinds(self.published, kinds), limit=_MOST_NAMESAKES)
         others = [
-            other
-            for name, bearers in self._loose.items()
-            if f" {key} " in f" {name} "
-            for other in bearers
-            if other != iri and self.kind(other) == self.kind(iri)
+            one.iri for one in found if one.iri != iri and f" {key} " in f" {loosen(self.label(one.iri))} "
         ]
         return tuple(Near(one, 90.0) for one in dict.fromkeys([iri, *others])) if others else ()
 
     def _near(self, text: str, classes: Collection[str]) -> tuple[Near, ...]:
+        among = of_kinds(self.published, classes) if classes else None
+        found = self.published.find(loosen(text), among=among, limit=_MOST_CANDIDATES)
+        if not found and among is not None and len(among) <= _MOST_COMPARED:
+            found = self._index(tuple(classes), among).find(loosen(text), limit=_MOST_CANDIDATES)
         allowed = self.allowed(classes)
-        among = {iri for iri, kind in self.published.known.items() if kind in allowed} if allowed else None
-        found = self.published.index.find(loosen(text), among=among, limit=_MOST_CANDIDATES)
         near = {one.iri: one.score for one in found}
         rows = [(iri, label, kind, False) for iri, (label, kind) in self.own.items()]
         rows = [one for one in rows if not allowed or one[2] in allowed]
@@ -211,3 +220,10 @@ class Naming:
             near[one.iri] = max(one.score, near.get(one.iri, 0.0))
         best = sorted(near.items(), key=lambda one: (-one[1], one[0]))
         return tuple(Near(*one) for one in best[:_MOST_CANDIDATES])
+
+    def _index(self, classes: tuple[str, ...], among: Collection[str]) -> Index:
+        """Return the labels of the things of some classes, to compare with words that none of them has."""
+        if classes not in self._indexes:
+            rows = [(iri, self.label(iri), self.kind(iri), False) for iri in among]
+            self._indexes[classes] = Index.from_rows(rows)
+        return self._indexes[classes]
