@@ -22,6 +22,7 @@ from kg.api.contents import parse_rows
 from kg.api.pages import render
 from kg.api.responses import add_get, respond
 from kg.api.state import State
+from kg.api.transfers import give
 from kg.engine import FORMATS, QueryRequest, query_form
 from kg.errors import (
     BodyTooLargeError,
@@ -112,7 +113,6 @@ async def ask_by_post(request: Request) -> Response:
 
 async def answer(request: Request, operation: Operation) -> Response:
     """Run an operation and answer in the format that the client wants most."""
-    state = State.of(request)
     form = query_form(operation.query)
     format_name, media_type = choose_format(request, operation, form)
     wanted = QueryRequest(
@@ -125,8 +125,7 @@ async def answer(request: Request, operation: Operation) -> Response:
     )
     if format_name == "html":
         return await editor(request, operation.query, wanted, form)
-    result = await state.engine.query(wanted)
-    return respond(request, result.body, media_type, etag=result.etag, headers={"KG-Version": result.version})
+    return await give(request, wanted, media_type)
 
 
 def choose_format(request: Request, operation: Operation, form: str) -> tuple[str, str]:

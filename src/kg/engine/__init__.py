@@ -10,21 +10,27 @@ Run SPARQL in worker processes that can be bounded and killed.
     run         one query, from its place in a lane to its end
     outcome     what a worker reports, as an error
     pool        the workers of one version; the lanes that queries wait in
+    question    what is asked, examined
     cache       answers already given
+    spool       large answers on disk, on their way
+    large       a large answer, read while it is written
     service     the engine over all of these
 """
 
 from kg.engine.cache import Answer
 from kg.engine.formats import FORMATS, Format, choose_format, formats_for
+from kg.engine.large import LargeAnswer
 from kg.engine.limits import query_form
 from kg.engine.process import Snapshot
-from kg.engine.service import Engine, QueryRequest, run_query
+from kg.engine.question import QueryRequest
+from kg.engine.service import Engine, run_query
 
 __all__ = [
     "FORMATS",
     "Answer",
     "Engine",
     "Format",
+    "LargeAnswer",
     "QueryRequest",
     "Snapshot",
     "choose_format",

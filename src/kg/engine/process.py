@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ START_TIMEOUT_S = 600.0
 CLOSE_TIMEOUT_S = 1.0
 _WORKER_FILE = Path(__file__).with_name("worker.py")
 _BUFFER_BYTES = 1 << 20
+TakePart = Callable[[bytes], Awaitable[None]]
 
 
 class Snapshot(Protocol):
@@ -70,9 +72,15 @@ class WorkerProcess:
         self.quads = 0
         self.is_spent = False
 
-    async def ask(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    async def ask(
+        self, message: dict[str, Any], take_part: TakePart | None = None
+    ) -> tuple[dict[str, Any], bytes]:
         """
         Send one message and return the header and the body of the answer.
+
+        Args:
+            message: A job, or what sets the worker up.
+            take_part: Takes the parts that come before; only a job with `large_bytes` has any.
 
         Raises:
             WorkerDiedError: The process ended first.
@@ -82,9 +90,11 @@ class WorkerProcess:
         try:
             stdin.write(frame(message))
             await stdin.drain()
-            header_bytes, body_bytes = FRAME.unpack(await stdout.readexactly(FRAME.size))
-            header: dict[str, Any] = json.loads(await stdout.readexactly(header_bytes))
-            body = await stdout.readexactly(body_bytes)
+            header, body = await self._read_frame(stdout)
+            while "part" in header:
+                assert take_part is not None
+                await take_part(body)
+                header, body = await self._read_frame(stdout)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             self.is_spent = True
             raise await self._died() from error
@@ -94,6 +104,12 @@ class WorkerProcess:
         self.memory_bytes = header.get("memory_bytes", self.memory_bytes)
         self.is_spent = bool(header.get("recycle"))
         return header, body
+
+    @staticmethod
+    async def _read_frame(stdout: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
+        header_bytes, body_bytes = FRAME.unpack(await stdout.readexactly(FRAME.size))
+        header: dict[str, Any] = json.loads(await stdout.readexactly(header_bytes))
+        return header, await stdout.readexactly(body_bytes)
 
     @property
     def is_alive(self) -> bool:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from kg.engine.pool import Lane, Pool
-from kg.engine.process import WorkerProcess
+from kg.engine.process import TakePart, WorkerProcess
 
 GRACE_S = 0.25
 
@@ -60,10 +60,10 @@ class Run:
             raise
         return self
 
-    def start(self, job: dict[str, Any]) -> None:
+    def start(self, job: dict[str, Any], take_part: TakePart | None = None) -> None:
         """Send the query."""
         self._started = time.monotonic()
-        self._task = asyncio.create_task(self._worker.ask(job))
+        self._task = asyncio.create_task(self._worker.ask(job, take_part))
 
     async def wait(self, until_s: float) -> bool:
         """Wait until the query has run so many seconds; say whether it ended."""
@@ -72,7 +72,9 @@ class Run:
         return bool(done)
 
     def move_to(self, lane: Lane) -> bool:
-        """Move to another lane, worker and all; say whether it had a place."""
+        """Move to another lane, worker and all; say whether it had a place, or was there already."""
+        if lane is self._lane:
+            return True
         if not lane.try_acquire(self._client):
             return False
         self._lane.release(self._client)

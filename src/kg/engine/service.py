@@ -3,52 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import math
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from typing import Any
 
 from kg.config import Settings
 from kg.engine.cache import Answer, AnswerCache
-from kg.engine.formats import Format, choose_format
-from kg.engine.limits import Examined, examine
+from kg.engine.large import LargeAnswer
 from kg.engine.outcome import death_error, reply_error, timeout_error
 from kg.engine.pool import Lane, Pool, RetiredError
-from kg.engine.process import Snapshot, WorkerDiedError, WorkerProcess
+from kg.engine.process import Snapshot, TakePart, WorkerDiedError, WorkerProcess
+from kg.engine.question import QueryRequest, Question, read_question
 from kg.engine.run import Run
+from kg.engine.spool import Spools
 from kg.errors import KGError, MissingPartError
 
 SPARE_WORKERS = 1
 PATIENCE_S = 0.25
 KNOWN_SLOW = 1_000
-LARGE_QUERY = 8_000
-
-
-@dataclass(frozen=True, slots=True)
-class QueryRequest:
-    """
-    One question.
-
-    Args:
-        query: SPARQL 1.1 Query.
-        format: A name of `FORMATS`.
-        default_graphs: IRIs; with `named_graphs` they replace FROM and FROM NAMED.
-        named_graphs: IRIs.
-        base: The IRI that relative ones are resolved against.
-        timeout_s: Seconds it may run; the setting bounds it.
-        client: Who asks, for the share of long queries; empty is nobody in particular.
-    """
-
-    query: str
-    format: str = "json"
-    default_graphs: tuple[str, ...] = ()
-    named_graphs: tuple[str, ...] = ()
-    base: str | None = None
-    timeout_s: float | None = None
-    client: str = ""
 
 
 class Engine:
@@ -64,6 +41,7 @@ class Engine:
         self.settings = settings
         self.counts: Counter[str] = Counter()
         self.cache = AnswerCache(settings.cache_bytes)
+        self.spools = Spools(settings.build_path, settings.spool_bytes)
         self.quick = Lane(
             "quick",
             settings.quick_workers,
@@ -148,27 +126,79 @@ class Engine:
             BusyError: No place was free.
         """
         started = time.monotonic()
-        self.counts["queries"] += 1
+        question = await self._examine(request)
+        return self._find(question, started) or await self._answer(question, started)
+
+    async def stream(self, request: QueryRequest) -> Answer | LargeAnswer:
+        """
+        Answer one query: whole if the answer is small, else as soon as its first part may leave.
+
+        Parts leave from the slow lane only, where nothing runs twice: a query of the quick lane moves there
+        when its answer turns out large, and where no place is free its parts wait until it ends.
+        Cancelling this, or closing the large answer, ends the worker.
+
+        Raises:
+            KGError: As `query`; what happens later comes from the parts.
+        """
+        started = time.monotonic()
+        question = await self._examine(request)
+        if found := self._find(question, started):
+            return found
+        large = LargeAnswer(question, self.spools)
+        task = asyncio.create_task(self._answer(question, started, large))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
-            if len(request.query) > LARGE_QUERY:
-                examined = await asyncio.to_thread(examine, request.query, self.settings)
-            else:
-                examined = examine(request.query, self.settings)
-            form = choose_format(request.format, examined.form)
-            key = (request.query, request.default_graphs, request.named_graphs, form.name, request.base)
-            cached = None if examined.is_volatile else self.cache.find((self.pool.version, key))
-            if cached is not None:
-                return replace(cached, cached=True, elapsed_s=time.monotonic() - started)
-            body, version = await self._run(request, examined, form)
-        except (KGError, asyncio.CancelledError) as error:
-            self.counts[type(error).__name__] += 1
+            is_large = await large.follow(task)
+            if task.done():
+                small = task.result()
+                return large if is_large else small
+        except BaseException:
+            large.close()
             raise
+        return large
+
+    async def tag(self, request: QueryRequest) -> str | None:
+        """
+        Return the entity tag that a large answer would have now, without running the query.
+
+        Raises:
+            KGError: As `query`, as far as can be seen without running it.
+        """
+        return (await read_question(request, self.settings)).tag(self.pool.version)
+
+    async def _examine(self, request: QueryRequest) -> Question:
+        self.counts["queries"] += 1
+        with self._counted_failures():
+            return await read_question(request, self.settings)
+
+    def _find(self, question: Question, started: float) -> Answer | None:
+        """Return the answer from the cache, if it is there."""
+        if question.examined.is_volatile:
+            return None
+        found = self.cache.find((self.pool.version, question.key))
+        return found and replace(found, cached=True, elapsed_s=time.monotonic() - started)
+
+    async def _answer(self, question: Question, started: float, large: LargeAnswer | None = None) -> Answer:
+        """Run a question; the answer holds nothing where its parts went to a large one."""
+        with self._counted_failures():
+            body, version = await self._run(question, large)
+        form, examined = question.form, question.examined
+        is_whole = not (large and large.size)
         etag = f'"{hashlib.sha256(form.name.encode() + b" " + body).hexdigest()[:32]}"'
         elapsed_s = time.monotonic() - started
         answer = Answer(body, form.media_type, examined.form, version, etag, elapsed_s, cached=False)
-        if not examined.is_volatile:
-            self.cache.put((version, key), answer, key_bytes=len(request.query))
+        if is_whole and not examined.is_volatile:
+            self.cache.put((version, question.key), answer, key_bytes=len(question.request.query))
         return answer
+
+    @contextlib.contextmanager
+    def _counted_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (KGError, asyncio.CancelledError) as error:
+            self.counts[type(error).__name__] += 1
+            raise
 
     def status(self) -> dict[str, Any]:
         """Say how things stand: version, workers, lanes, memory, cache, counts."""
@@ -197,6 +227,7 @@ class Engine:
                 "hits": self.cache.hits,
                 "misses": self.cache.misses,
             },
+            "spools": {"used_bytes": self.spools.used_bytes, "max_bytes": self.spools.max_bytes},
             "counts": dict(self.counts),
         }
 
@@ -223,34 +254,40 @@ class Engine:
         size = self.settings.quick_workers + self.settings.slow_workers + SPARE_WORKERS
         return Pool(snapshot, self.settings, size=size)
 
-    async def _run(self, request: QueryRequest, examined: Examined, form: Format) -> tuple[bytes, str]:
+    async def _run(self, question: Question, large: LargeAnswer | None) -> tuple[bytes, str]:
+        request = question.request
         timeout_s = min(request.timeout_s or self.settings.timeout_s, self.settings.timeout_s)
-        job = _job(request, examined, form)
+        job = question.job(large_bytes=self.settings.large_answer_bytes if large else None)
         mark = hashlib.sha256(request.query.encode()).hexdigest()
         left_s = timeout_s
         if mark not in self._known_slow:
             async with self._place(self.quick, request.client) as run:
-                if await self._run_quick(run, job, timeout_s):
-                    return self._read(run, examined, form)
+                if await self._run_quick(run, job, timeout_s, large):
+                    return self._read(run, question)
                 self._remember_slow(mark)
                 if run.elapsed_s >= timeout_s:
                     raise timeout_error(timeout_s)
                 if run.move_to(self.slow):
                     if await run.wait(timeout_s):
-                        return self._read(run, examined, form)
+                        return self._read(run, question)
                     raise timeout_error(timeout_s)
             left_s = max(timeout_s - run.elapsed_s, 0.1)
         async with self._place(self.slow, request.client) as run:
-            run.start(job)
+            run.start(job, self._outlet(run, large))
             if not await run.wait(left_s):
                 raise timeout_error(timeout_s)
             if run.elapsed_s < self.settings.quick_timeout_s:
                 self._known_slow.pop(mark, None)
-            return self._read(run, examined, form)
+            return self._read(run, question)
 
-    async def _run_quick(self, run: Run, job: dict[str, Any], timeout_s: float) -> bool:
+    def _outlet(self, run: Run, large: LargeAnswer | None) -> TakePart | None:
+        return large.begin(run.pool.version, lambda: run.move_to(self.slow)) if large else None
+
+    async def _run_quick(
+        self, run: Run, job: dict[str, Any], timeout_s: float, large: LargeAnswer | None
+    ) -> bool:
         """Say whether the query ended in the quick lane; with others waiting it has less time."""
-        run.start(job)
+        run.start(job, self._outlet(run, large))
         deadline_s = min(timeout_s, self.settings.quick_timeout_s)
         limit_s = min(deadline_s, PATIENCE_S)
         while not await run.wait(limit_s):
@@ -268,7 +305,7 @@ class Engine:
     def _place(self, lane: Lane, client: str) -> Run:
         return Run(lane, client, take=self.take, keep=self.keep, wait_s=self.settings.timeout_s)
 
-    def _read(self, run: Run, examined: Examined, form: Format) -> tuple[bytes, str]:
+    def _read(self, run: Run, question: Question) -> tuple[bytes, str]:
         """Return the body and the version, or raise what went wrong in the worker."""
         try:
             header, body = run.result()
@@ -277,7 +314,7 @@ class Engine:
         if "ok" in header:
             return body, run.pool.version
         prefixes = run.pool.snapshot.prefixes
-        raise reply_error(header, examined, form, settings=self.settings, prefixes=prefixes)
+        raise reply_error(header, question.examined, question.form, settings=self.settings, prefixes=prefixes)
 
 
 async def _ask_once(snapshot: Snapshot, settings: Settings, request: QueryRequest) -> Answer:
@@ -299,16 +336,3 @@ def run_query(snapshot: Snapshot, settings: Settings, request: QueryRequest) -> 
         KGError: As `Engine.query` and `Engine.start`.
     """
     return asyncio.run(_ask_once(snapshot, settings, request))
-
-
-def _job(request: QueryRequest, examined: Examined, form: Format) -> dict[str, Any]:
-    return {
-        "query": examined.text,
-        "base": request.base,
-        "format": form.name,
-        "default_graphs": request.default_graphs,
-        "named_graphs": request.named_graphs,
-        "prologue": examined.prologue,
-        "from_default": examined.from_default,
-        "from_named": examined.from_named,
-    }

@@ -3,7 +3,8 @@ The worker process: this file run as a script (it imports nothing of ours), one 
 
 Frames come on standard input and go to standard output: the lengths of a JSON header and of a body, then
 both. The first frame sets the worker up; the worker then gives up what it does not need: network, new files,
-memory past its bound. When standard input closes, or its parent dies, it ends, in the middle of a query too.
+memory past its bound. A large answer leaves in parts, a frame each, before the frame that says how it ended.
+When standard input closes, or its parent dies, it ends, in the middle of a query too.
 
 Source: prctl(2), unshare(2), setrlimit(2).
 """
@@ -20,6 +21,7 @@ import signal
 import struct
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,6 +30,7 @@ import pyoxigraph as ox
 FRAME = struct.Struct(">IQ")
 CLONE_NEWUSER, CLONE_NEWNET, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 0x10000000, 0x40000000, 1, 38
 MINIMUM_HEADROOM_BYTES = 200_000_000
+PART_BYTES = 256_000
 _ROWS = {
     "json": ox.QueryResultsFormat.JSON,
     "xml": ox.QueryResultsFormat.XML,
@@ -42,6 +45,8 @@ _GRAPHS = {
     "rdf": ox.RdfFormat.RDF_XML,
     "jsonld": ox.RdfFormat.JSON_LD,
 }
+# Their first bytes depend on the last: which prefixes are used, whether XML can carry the answer at all.
+_WHOLE = ("xml", "rdf", "ttl", "trig")
 _NOT_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 _NO_TRIPLE_TERMS = "JSON-LD does not support RDF 1.2"
 _ROOT = re.compile(rb"<rdf:RDF( [^>]*)?>")
@@ -58,20 +63,45 @@ class NotCarriedError(Exception):
 
 
 class BoundedWriter:
-    """Keep what is written, up to a bound in bytes."""
+    """
+    Keep what is written, up to a bound; past another bound, let it leave in parts.
 
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self.size = 0
+    Args:
+        max_bytes: All that may be written, in bytes.
+        hold_bytes: What is held before the first part leaves, in bytes; `None` holds all.
+        leave: Takes a part.
+    """
+
+    def __init__(
+        self, max_bytes: int, hold_bytes: int | None = None, leave: Callable[[bytes], None] | None = None
+    ) -> None:
+        self.max_bytes, self.hold_bytes, self.leave = max_bytes, hold_bytes, leave
+        self.size = self.held = 0
         self.chunks: list[bytes] = []
 
     def write(self, data: bytes) -> int:
         """Keep a piece; raise when the bound is passed."""
         self.size += len(data)
+        self.held += len(data)
         if self.size > self.max_bytes:
             raise TooLargeError
         self.chunks.append(bytes(data))
+        if self.hold_bytes is not None and self.held > self.hold_bytes:
+            self.hold_bytes = PART_BYTES
+            self.send(self.take())
         return len(data)
+
+    def take(self) -> bytes:
+        """Return what is held, and hold it no more."""
+        held = b"".join(self.chunks)
+        self.chunks, self.held = [], 0
+        return held
+
+    def send(self, body: bytes) -> None:
+        """Let something leave, in parts."""
+        assert self.leave is not None
+        for start in range(0, len(body), PART_BYTES):
+            self.leave(body[start : start + PART_BYTES])
 
     def flush(self) -> None:
         """Do nothing: there is nowhere to flush to."""
@@ -92,8 +122,19 @@ def frame(header: dict[str, Any], body: bytes = b"") -> bytes:
     return FRAME.pack(len(text), len(body)) + text
 
 
-def answer(store: ox.Store, job: dict[str, Any], *, prefixes: dict[str, str], max_bytes: int) -> bytes:
-    """Run one query and serialise its answer, on one thread, in one call."""
+def answer(
+    store: ox.Store,
+    job: dict[str, Any],
+    *,
+    prefixes: dict[str, str],
+    max_bytes: int,
+    leave: Callable[[bytes], None],
+) -> bytes:
+    """
+    Run one query and serialise its answer, on one thread, in one call.
+
+    An answer longer than `job["large_bytes"]`, where that is set, leaves in parts and nothing is returned.
+    """
     arguments: dict[str, Any] = {"base_iri": job["base"]}
     defaults, named = job["default_graphs"], job["named_graphs"]
     if not (defaults or named) and len(job["from_default"]) > 1:
@@ -107,15 +148,19 @@ def answer(store: ox.Store, job: dict[str, Any], *, prefixes: dict[str, str], ma
         arguments["default_graph"] = [ox.NamedNode(one) for one in defaults]
         arguments["named_graphs"] = [ox.NamedNode(one) for one in named]
     results: Any = store.query(job["query"], **arguments)
-    output: Any = BoundedWriter(max_bytes)
-    name = job["format"]
+    name, large_bytes = job["format"], job.get("large_bytes")
+    output: Any = BoundedWriter(max_bytes, None if name in _WHOLE else large_bytes, leave)
     if name in _ROWS and not isinstance(results, ox.QueryTriples):
         results.serialize(output, _ROWS[name])
     elif name in ("ttl", "trig", "rdf"):
         ox.serialize(results, output, _GRAPHS[name], prefixes=prefixes)
     else:
         results.serialize(output, _GRAPHS[name])
-    return _mended(b"".join(output.chunks), name)
+    body = _mended(output.take(), name)
+    if large_bytes is None or output.size <= large_bytes:
+        return body
+    output.send(body)
+    return b""
 
 
 def _resolve(store: ox.Store, job: dict[str, Any], names: list[str]) -> list[str]:
@@ -267,7 +312,7 @@ class Worker:
     def _answer(self, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         try:
             bound = {"prefixes": self.setup["prefixes"], "max_bytes": self.setup["max_answer_bytes"]}
-            return {"ok": True}, answer(self.store, job, **bound)
+            return {"ok": True}, answer(self.store, job, **bound, leave=self._send_part)
         except TooLargeError:
             return {"error": "too_large"}, b""
         except NotCarriedError as error:
@@ -279,6 +324,9 @@ class Worker:
         except Exception as error:
             kind = "not_carried" if _NO_TRIPLE_TERMS in str(error) else "evaluation"
             return {"error": kind, "message": str(error)}, b""
+
+    def _send_part(self, body: bytes) -> None:
+        self._send({"part": True}, body)
 
     def _send(self, header: dict[str, Any], body: bytes = b"") -> None:
         self.target.write(frame(header, body))
