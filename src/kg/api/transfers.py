@@ -24,6 +24,8 @@ from kg.errors import KGError
 
 log = logging.getLogger("kg.api")
 
+UNWATCHED_S = 0.02  # most queries end sooner, and are spared the watch over their client
+
 T = TypeVar("T")
 
 
@@ -58,7 +60,7 @@ async def give(
     all_headers = {**usual_headers(answer.etag, all_headers), "Content-Type": with_charset(media_type)}
     if request.method == "HEAD":
         answer.close()
-        return _HeadOnly(headers=all_headers)
+        return _Unmeasured(headers=all_headers)
     if request.scope["http_version"] == "1.0":
         # no chunks there: only its length shows whether an answer is whole
         try:
@@ -80,8 +82,8 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """
     tasks: list[asyncio.Task[Any]] = [task := asyncio.create_task(work)]
     try:
-        await asyncio.sleep(0)
-        if not task.done():  # it is where the answer is in the cache: nothing to watch over
+        await asyncio.wait({task}, timeout=UNWATCHED_S)
+        if not task.done():
             tasks.append(asyncio.create_task(_left(request.receive)))
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
@@ -92,10 +94,12 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks, and wait until they are gone."""
-    for task in tasks:
+    """Cancel the tasks that have not ended, and wait until they have."""
+    left = [one for one in tasks if not one.done()]
+    for task in left:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    if left:
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _left(receive: Receive) -> None:
@@ -104,16 +108,17 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-class _HeadOnly(Response):
-    """The headers of an answer whose length nobody knows."""
+class _Unmeasured(Response):
+    """The headers of an answer whose length is not known yet."""
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        """Set the headers, and no Content-Length."""
+        """Set the headers, with a Content-Length only where one is given."""
         super().init_headers(headers)
-        del self.headers["content-length"]
+        if "Content-Length" not in (headers or {}):
+            del self.headers["Content-Length"]
 
 
-class Transfer(_HeadOnly):
+class Transfer(_Unmeasured):
     """
     A large answer as a response, sent as fast as it is written and read.
 

@@ -156,8 +156,9 @@ def answer(
         ox.serialize(results, output, _GRAPHS[name], prefixes=prefixes)
     else:
         results.serialize(output, _GRAPHS[name])
-    body = _mended(output.take(), name)
-    if large_bytes is None or output.size <= large_bytes:
+    held = output.take()
+    body, is_all = _mended(held, name), len(held) == output.size
+    if large_bytes is None or (is_all and len(body) <= large_bytes):
         return body
     output.send(body)
     return b""
