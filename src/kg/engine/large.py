@@ -18,7 +18,7 @@ class LargeAnswer:
     An answer too large to be held: whoever has it reads its parts, once, and closes it.
 
     Args:
-        question: What it answers.
+        question: What it answers; once some of it has left, `has_left`, that must not run again.
         room: Where it is kept meanwhile.
     """
 
@@ -29,7 +29,7 @@ class LargeAnswer:
         self._question, self._room = question, room
         self._spool = Spool(room, question.request.client)
         self._changed = asyncio.Event()
-        self._may_leave = False
+        self.has_left = False
         self._task: asyncio.Task[Any] | None = None
 
     @property
@@ -44,19 +44,20 @@ class LargeAnswer:
 
     def begin(self, version: str, may_leave: Callable[[], bool]) -> TakePart:
         """
-        Begin anew, and return what takes the parts.
+        Begin, or begin anew as long as nothing has left, and return what takes the parts.
 
         Args:
             version: The version that answers.
             may_leave: Says whether the run is the last: nothing is read of one that may have to run again.
         """
+        assert not self.has_left, "its reader may have read what would come again"
         self._spool.close()
         self._spool = spool = Spool(self._room, self._question.request.client)
         self.version = version
 
         async def take(part: bytes) -> None:
             await spool.write(part)
-            self._may_leave = self._may_leave or may_leave()
+            self.has_left = self.has_left or may_leave()
             self._changed.set()
 
         return take
@@ -65,7 +66,7 @@ class LargeAnswer:
         """Wait until parts may leave or the task that runs the query has ended; say if there are any."""
         self._task = task
         task.add_done_callback(self._end)
-        while not (self._may_leave or task.done()):
+        while not (self.has_left or task.done()):
             await self._wait()
         return self.size > 0
 
