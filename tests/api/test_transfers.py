@@ -87,9 +87,17 @@ def read_all(raw: socket.socket) -> bytes:
     return bytes(found)
 
 
-def sockets_and_files() -> int:
-    """Count the open files of this process, which is the service too."""
+def open_files() -> int:
+    """Count the open files and sockets of this process, which is the service too."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def wait_for_files(most: int) -> None:
+    """Wait until no more files are open than that."""
+    deadline = time.monotonic() + TIMEOUT_S + 2
+    while open_files() > most:
+        assert time.monotonic() < deadline, f"{open_files()} files are open, not {most}"
+        time.sleep(0.02)
 
 
 def memory_bytes() -> int:
@@ -187,7 +195,7 @@ def test_slow_reader_holds_nothing_but_disk_and_is_cut_off(
     large: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While a client does not read, its worker is free and others are served; then all it held is free."""
-    before = sockets_and_files()
+    before = open_files()
     with asked(large, PRODUCT) as raw:
         assert raw.recv(15) == b"HTTP/1.1 200 OK"
         wait_until(large, lambda status: not status["lanes"]["slow"]["running"])
@@ -196,10 +204,7 @@ def test_slow_reader_holds_nothing_but_disk_and_is_cut_off(
         assert not any(one["busy"] for one in status["workers"])
         assert large.get("/sparql", params={"query": "ASK {}"}).json()["boolean"] is True
         wait_until(large, is_free, within_s=TIMEOUT_S + 2)
-        deadline = time.monotonic() + TIMEOUT_S + 2
-        while sockets_and_files() > before + 1:  # the client's own end of the connection
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for_files(before + 1)  # the client's own end of the connection
         assert b"\r\n0\r\n\r\n" not in read_all(raw)
     assert [one for one in caplog.messages if "cut off after" in one]
 
@@ -209,7 +214,7 @@ def test_slow_reader_holds_nothing_but_disk_and_is_cut_off(
 def test_client_that_leaves_ends_its_query(large: httpx.Client, query: str, reads: bool) -> None:
     """In the middle of the answer or before it, what it held is free at once."""
     wait_until(large, is_free)
-    before = sockets_and_files()
+    before = open_files()
     with asked(large, query) as raw:
         if reads:
             assert raw.recv(15) == b"HTTP/1.1 200 OK"
@@ -217,7 +222,7 @@ def test_client_that_leaves_ends_its_query(large: httpx.Client, query: str, read
     started = time.monotonic()
     wait_until(large, is_free)
     assert time.monotonic() - started < 3.0
-    assert sockets_and_files() <= before
+    wait_for_files(before)
 
 
 @needs_proc
