@@ -3,6 +3,7 @@ The web service: each module translates HTTP into one call; no rule of the proje
 
     negotiation   which media type a client wants
     responses     headers, conditional requests, problem documents
+    transfers     answers on their way; a large one leaves while it is written
     state         the engine, the contents, the watch for a new version
     protocol      /sparql
     service_description   what /sparql says of itself

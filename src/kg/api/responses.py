@@ -66,11 +66,17 @@ def respond(
     Source: RFC 9110, section 13.1.2 (If-None-Match).
     """
     tag = _quoted(etag or hashlib.sha256(body).hexdigest()[:32])
-    all_headers = {"ETag": tag, "Vary": "Accept", "Cache-Control": "no-cache", **(headers or {})}
-    if status == HTTPStatus.OK and _is_held(request.headers.get("if-none-match"), tag):
+    all_headers = usual_headers(tag, headers)
+    if status == HTTPStatus.OK and is_held(request.headers.get("if-none-match"), tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=all_headers)
     all_headers["Content-Type"] = with_charset(media_type)
     return Response(body, status, headers=all_headers)
+
+
+def usual_headers(tag: str | None, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the headers of every answer, and more."""
+    tagged = {"ETag": tag} if tag else {}
+    return {**tagged, "Vary": "Accept", "Cache-Control": "no-cache", **(more or {})}
 
 
 def with_charset(media_type: str) -> str:
@@ -88,7 +94,13 @@ def _quoted(tag: str) -> str:
     return tag if tag.startswith(('"', 'W/"')) else f'"{tag}"'
 
 
-def _is_held(header: str | None, tag: str) -> bool:
+def is_held(header: str | None, tag: str) -> bool:
+    """
+    Say whether a client that sends this If-None-Match holds what the tag stands for.
+
+    >>> is_held('"a", W/"b"', '"b"'), is_held(None, '"b"')
+    (True, False)
+    """
     if not header:
         return False
     held = {one.strip().removeprefix("W/") for one in header.split(",")}

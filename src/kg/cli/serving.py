@@ -42,6 +42,7 @@ def take_port(settings: Settings) -> Iterator[socket.socket]:
         raise UsageError(f"--host {host}: not an address of this machine ({error}).") from error
     with taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound_clients(taken, settings)
         try:
             taken.bind(address)
             taken.listen(128)
@@ -57,6 +58,17 @@ def take_port(settings: Settings) -> Iterator[socket.socket]:
                 f"{host}:{port} cannot be used ({error.strerror}): choose --host, --port."
             ) from error
         yield taken
+
+
+def bound_clients(taken: socket.socket, settings: Settings) -> None:
+    """
+    Have the system drop a connection whose client takes nothing for too long (Linux).
+
+    Source: tcp(7), TCP_USER_TIMEOUT; connections have it from the socket that accepts them.
+    """
+    if sys.platform == "linux":
+        timeout_ms = round(settings.client_timeout_s * 1000)
+        taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
 
 
 def run(snapshot: Snapshot, settings: Settings, taken: socket.socket, *, started: float) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kg.engine.worker import FRAME, frame
@@ -15,6 +16,7 @@ from kg.engine.worker import FRAME, frame
 CLOSE_TIMEOUT_S = 1.0
 LOW_PRIORITY = 10
 BUFFER_BYTES = 1 << 20
+TakePart = Callable[[bytes], Awaitable[None]]
 
 
 class WorkerDiedError(Exception):
@@ -137,9 +139,15 @@ class WorkerProcess:
         self.is_spent = False
         self._priority: int | None = None
 
-    async def ask(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    async def ask(
+        self, message: dict[str, Any], take_part: TakePart | None = None
+    ) -> tuple[dict[str, Any], bytes]:
         """
         Send one message and return the header and the body of the answer.
+
+        Args:
+            message: A job, or what sets the worker up.
+            take_part: Takes the parts that come before; only a job with `large_bytes` has any.
 
         Raises:
             WorkerDiedError: The process ended first.
@@ -148,9 +156,11 @@ class WorkerProcess:
         try:
             stdin.write(frame(message))
             await stdin.drain()
-            header_bytes, body_bytes = FRAME.unpack(await stdout.readexactly(FRAME.size))
-            header: dict[str, Any] = json.loads(await stdout.readexactly(header_bytes))
-            body = await stdout.readexactly(body_bytes)
+            header, body = await self._read_frame(stdout)
+            while "part" in header:
+                assert take_part is not None
+                await take_part(body)
+                header, body = await self._read_frame(stdout)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             self.is_spent = True
             # a channel that closes on something unread is reset: the query is innocent
@@ -161,6 +171,12 @@ class WorkerProcess:
         self.memory_bytes = header.get("memory_bytes", self.memory_bytes)
         self.is_spent = bool(header.get("recycle"))
         return header, body
+
+    @staticmethod
+    async def _read_frame(stdout: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
+        header_bytes, body_bytes = FRAME.unpack(await stdout.readexactly(FRAME.size))
+        header: dict[str, Any] = json.loads(await stdout.readexactly(header_bytes))
+        return header, await stdout.readexactly(body_bytes)
 
     @property
     def is_alive(self) -> bool:

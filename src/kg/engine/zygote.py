@@ -1,10 +1,10 @@
 """
 The loader process: it loads a snapshot once and forks workers from it, which share its memory.
 
-It has one thread, imports nothing of ours but `worker`, and never sees a query. Standard input is a unix
-socket: first a frame that sets it up, then one byte for each worker wanted, with the worker's two descriptors
-(its channel, its standard error). Standard output takes the reports, a line of JSON each: ready, forked,
-ended. When standard input closes, it ends its workers and itself.
+It has one thread, imports nothing of ours but `worker` and what that needs, and never sees a query. Standard
+input is a unix socket: first a frame that sets it up, then one byte for each worker wanted, with the worker's
+two descriptors (its channel, its standard error). Standard output takes the reports, a line of JSON each:
+ready, forked, ended. When standard input closes, it ends its workers and itself.
 
 Source: fork(2), unix(7) on SCM_RIGHTS.
 """
