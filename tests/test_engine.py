@@ -678,6 +678,38 @@ class TestQueue:
 
         assert with_engine(snapshot, work, settings) == ["greedy", "greedy"]
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="processor time of others is known on Linux")
+    def test_patience_when_the_machine_is_busy(self, snapshot: Tiny) -> None:
+        """A query that was hardly given the processor is not ended for those that wait."""
+        settings = replace(SETTINGS, quick_workers=1, quick_timeout_s=2.0, timeout_s=5.0)
+
+        async def work(engine: Engine) -> dict[str, Any]:
+            await all_ready(engine)
+            await engine.dispatcher.slow.acquire("other", timeout_s=1)
+            for pid in pids_of(engine):
+                os.kill(pid, signal.SIGSTOP)
+            tasks = [
+                asyncio.create_task(engine.query(QueryRequest(LIGHT + " " * number))) for number in range(2)
+            ]
+            await asyncio.sleep(0.35)
+            for pid in pids_of(engine):
+                os.kill(pid, signal.SIGCONT)
+            assert [values(one) for one in await asyncio.gather(*tasks)] == [[("0",)]] * 2
+            engine.dispatcher.slow.release("other")
+            return engine.status()
+
+        assert with_engine(snapshot, work, settings)["restarts"] == 0
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="sessions share the processor out on Linux")
+    def test_session_when_a_worker_is_forked(self, snapshot: Tiny) -> None:
+        """Each worker has a session, so that as many queries as run have as many shares of the machine."""
+
+        async def work(engine: Engine) -> list[int]:
+            await all_ready(engine)
+            return [os.getsid(pid) - pid for pid in pids_of(engine)]
+
+        assert set(with_engine(snapshot, work)) == {0}
+
     @pytest.mark.skipif(sys.platform != "linux", reason="an engine elsewhere may share priorities")
     def test_priority_when_a_query_is_long(self, snapshot: Tiny) -> None:
         """A long query yields the processor to every other; no worker that is idle again does."""

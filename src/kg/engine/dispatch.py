@@ -20,6 +20,7 @@ from kg.engine.run import Deadline, Run
 from kg.errors import BusyError
 
 LIGHT_S, PATIENCE_S = 0.05, 0.25
+SHARE_S, LOOK_S = 0.06, 0.02
 KNOWN_SLOW = 1_000
 
 
@@ -32,7 +33,8 @@ class Dispatcher:
     Two lanes before one pool of workers.
 
     A query starts in the quick lane. After 50 ms it moves to the slow lane, worker and all, if others wait
-    and a place is free there. After 250 ms every other process goes before it. If others wait then, or at its
+    and a place is free there. Once it has had its share, 250 ms with 60 ms of the processor among them, or
+    500 ms on a machine with other work, every other process goes before it. If others wait then, or at its
     quick deadline, it moves, or is ended and runs again when there is a place. One that has left in part is
     in the slow lane, which nothing leaves before its end: it never runs again.
 
@@ -162,19 +164,29 @@ class Dispatcher:
         if time.monotonic() < patience_s and run.move_to(self.slow):
             await self._run_slowly(run, mark, deadline)
             return True
-        if await run.wait(patience_s):
+        if await self._has_share(run, until_s):
             return True
         run.lower()
         return await run.wait(until_s, unless=self.quick.demand)
 
     async def _run_slowly(self, run: Run, mark: str, deadline: Deadline) -> None:
         """Let a query in the slow lane run to its end, or end it at its deadline."""
-        if await run.wait(min(deadline.at_s, run.started_s + PATIENCE_S)):
+        if await self._has_share(run, deadline.at_s):
             return
         run.lower()
         if not await run.wait(deadline.at_s):
             self._remember_slow(mark)
             raise timeout_error(deadline.timeout_s)
+
+    async def _has_share(self, run: Run, until_s: float) -> bool:
+        """Wait until the query has had its share of the processor; say whether it ended."""
+        if await run.wait(min(until_s, run.started_s + PATIENCE_S)):
+            return True
+        until_s = min(until_s, run.started_s + 2 * PATIENCE_S)
+        while run.processor_s < SHARE_S and time.monotonic() < until_s:
+            if await run.wait(time.monotonic() + LOOK_S):
+                return True
+        return False
 
     def _remember_slow(self, mark: str) -> None:
         self.counts["slow"] += mark not in self._known_slow

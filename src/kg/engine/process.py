@@ -8,13 +8,17 @@ import json
 import os
 import signal
 import socket
+import sys
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from kg.engine.worker import FRAME, frame
 
 CLOSE_TIMEOUT_S = 1.0
 LOW_PRIORITY = 10
+PROCESS_CLOCK = 2  # what clock_getcpuclockid(3) puts beside the number of a process
 BUFFER_BYTES = 1 << 20
 TakePart = Callable[[bytes], Awaitable[None]]
 
@@ -187,11 +191,26 @@ class WorkerProcess:
         returncode = await self._process.wait()
         return WorkerDiedError(returncode, self._process.last_words(), has_begun=has_begun)
 
+    def processor_s(self) -> float | None:
+        """Return how long it has had the processor, in seconds; `None` where the system does not say."""
+        if sys.platform != "linux":
+            return None
+        try:
+            return time.clock_gettime(~self.pid << 3 | PROCESS_CLOCK)
+        except OSError:
+            return None
+
     def lower(self) -> None:
-        """Let other processes go first."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            self._priority = os.getpriority(os.PRIO_PROCESS, self.pid)
-            os.setpriority(os.PRIO_PROCESS, self.pid, LOW_PRIORITY)
+        """
+        Let other processes go first.
+
+        Source: sched(7): between sessions the number of the autogroup counts, where the kernel has them.
+        """
+        if self._priority is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                self._priority = os.getpriority(os.PRIO_PROCESS, self.pid)
+                os.setpriority(os.PRIO_PROCESS, self.pid, LOW_PRIORITY)
+                self._set_group(LOW_PRIORITY)
 
     def restore(self) -> None:
         """Undo `lower`; where the system does not allow that, the worker is spent."""
@@ -199,9 +218,20 @@ class WorkerProcess:
             return
         try:
             os.setpriority(os.PRIO_PROCESS, self.pid, self._priority)
+            self.is_spent |= not self._set_group(self._priority)
             self._priority = None
         except (ProcessLookupError, PermissionError):
             self.is_spent = True
+
+    def _set_group(self, priority: int) -> bool:
+        """Set the priority of its session; say whether that is so, or there is nothing to set."""
+        try:
+            Path(f"/proc/{self.pid}/autogroup").write_text(str(priority))
+        except FileNotFoundError:
+            return True
+        except OSError:  # not ours, or set too often
+            return False
+        return True
 
     def kill(self) -> None:
         """End the process at once, whatever it does."""

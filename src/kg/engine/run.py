@@ -79,6 +79,13 @@ class Run:
         """How long the query has run, in seconds."""
         return (time.monotonic() if self._ended is None else self._ended) - self._started
 
+    @property
+    def processor_s(self) -> float:
+        """How long it has had the processor, in seconds; where nobody says, how long it has run."""
+        if self._processor_s is None or (used_s := self._worker.processor_s()) is None:
+            return self.elapsed_s
+        return used_s - self._processor_s
+
     async def __aenter__(self) -> Run:
         await self._lane.acquire(self._client, timeout_s=self._until_s - time.monotonic())
         try:
@@ -91,6 +98,7 @@ class Run:
     def start(self, job: dict[str, Any], take_part: TakePart | None = None) -> None:
         """Send the query."""
         self._started = time.monotonic()
+        self._processor_s = self._worker.processor_s()
         self._task = asyncio.create_task(self._worker.ask(job, take_part))
 
     async def wait(self, until_s: float, *, unless: asyncio.Event | None = None) -> bool:
