@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from kg.api import negotiation
 from kg.api.pages import render
+from kg.api.recall import Recorder
 from kg.api.responses import add_get, respond
 from kg.api.service_description import DESCRIBED, serialize, service_description
 from kg.api.state import State
@@ -132,7 +133,21 @@ async def answer(request: Request, operation: Operation) -> Response:
     if format_name == "html":
         return await editor(request, operation.query, wanted, form)
     result = await state.engine.query(wanted)
+    if result.cached:
+        allow_recall(request, result.version)
     return respond(request, result.body, media_type, etag=result.etag, headers={"KG-Version": result.version})
+
+
+def allow_recall(request: Request, version: str) -> None:
+    """Let the response to the same bytes be recalled as long as this version is served."""
+    recorder, engine = Recorder.of(request.scope), State.of(request).engine
+
+    def is_served() -> bool:
+        engine.counts["recalled"] += 1
+        return engine.pool.version == version
+
+    if recorder is not None:
+        recorder.allow(is_served)
 
 
 def choose_format(request: Request, operation: Operation, form: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import uvicorn
 
+from kg.api.recall import recalling_protocol
 from kg.cli.call import tell_held
 from kg.config import Settings
 from kg.dataset import Snapshot, hold
@@ -74,7 +75,14 @@ def run(snapshot: Snapshot, settings: Settings, taken: socket.socket, *, started
     """
     for one in fields(Settings):
         os.environ[f"KG_{one.name.upper()}"] = str(getattr(settings, one.name))
-    config = uvicorn.Config(_FACTORY, factory=True, log_level="warning", lifespan="on", server_header=False)
+    config = uvicorn.Config(
+        _FACTORY,
+        factory=True,
+        http=recalling_protocol(settings),
+        log_level="warning",
+        lifespan="on",
+        server_header=False,
+    )
     server = _Server(config, _welcome(snapshot, settings, taken), started)
     with hold(snapshot):
         try:
