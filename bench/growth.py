@@ -2,9 +2,9 @@
 Growth: the graph multiplied in its own shape, streamed to a file, the same bytes for the same seed.
 
 Entities, claims, passages and documents come again in every copy under IRIs of their own, with other names
-(capitalised words are spelt anew, other words stay), other dates and other digests. Concepts, ontology, shapes
-and descriptions stay single. One link in eight leads into the next copy, so that the whole is one graph; an
-inverse leads back from there, since the pair of entities decides.
+(capitalised words are spelt anew, other words stay), other dates and other digests. Concepts, ontology,
+shapes and descriptions stay single. One link in eight leads into the next copy, so that the whole is one
+graph; an inverse leads back from there, since the pair of entities decides.
 
 So what a name or a link finds stays as it is while the graph grows, and what a word, a class, a span of
 time or a technique finds grows with it.

@@ -107,9 +107,11 @@ def rotated(question: Question, start: int, count: int) -> list[str]:
 
 def _templates(templates: Mapping[str, Template], values: Values) -> list[Question]:
     def bound(key: str, name: str, pool: str) -> Callable[[int], str]:
-        return lambda number: (
-            templates[key].bind({name: values.iri(pool, number)[1:-1]}).partition("\nPREFIX")[2]
-        )
+        def write(number: int) -> str:
+            text = templates[key].bind({name: values.iri(pool, number)[1:-1]})
+            return text[text.index("PREFIX") :]
+
+        return write
 
     wanted = [
         ("actor's record", "actors/record", "actor", "actor"),
@@ -117,10 +119,7 @@ def _templates(templates: Mapping[str, Template], values: Values) -> list[Questi
         ("mediators", "actors/mediators", "mediator", "mediator"),
         ("receipts", "evidence/receipts", "thing", "thing"),
     ]
-    return [
-        Question(name, lambda number, write=bound(key, parameter, pool): f"PREFIX{write(number)}")
-        for name, key, parameter, pool in wanted
-    ]
+    return [Question(name, bound(key, parameter, pool)) for name, key, parameter, pool in wanted]
 
 
 def _plain(values: Values) -> list[Question]:

@@ -1,10 +1,11 @@
 """
 Recall: a request that comes again, byte for byte, gets the bytes that answered it, before anything is parsed.
 
-Below the application: a protocol class for uvicorn. It keeps the response to a GET only if the application says
-that it may, which it does for an answer out of the cache of results; each use asks whether that still holds, so
-that a new version of the data forgets all. A connection on which anything but whole GET requests came is left
-to uvicorn for good: where a piece of a body or of a head could pass for a request, nothing is recalled.
+Below the application: a protocol class for uvicorn. It keeps the response to a GET only if the application
+says that it may, which it does for an answer out of the cache of results; each use asks whether that still
+holds, so that a new version of the data forgets all. A connection on which anything but whole GET requests
+came is left to uvicorn for good: where a piece of a body or of a head could pass for a request, nothing is
+recalled.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ ENTRY_OVERHEAD_BYTES = 1_000
 SHARE = 4
 LARGEST_SHARE = 8
 JOINED_BELOW = 32_000
-_NEVER = (b"\r\ncontent-length:", b"\r\ntransfer-encoding:", b"\r\nexpect:", b"\r\nupgrade:", b"\r\nconnection: close")
+_NEVER = (
+    b"\r\ncontent-length:",
+    b"\r\ntransfer-encoding:",
+    b"\r\nexpect:",
+    b"\r\nupgrade:",
+    b"\r\nconnection: close",
+)
 
 
 @dataclass(frozen=True, slots=True)
