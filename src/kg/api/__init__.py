@@ -3,6 +3,7 @@ The web service: each module translates HTTP into one call; no rule of the proje
 
     negotiation   which media type a client wants
     responses     headers, conditional requests, problem documents
+    recall        responses to requests that come again, byte for byte
     state         the engine, the contents, the watch for a new version
     protocol      /sparql
     service_description   what /sparql says of itself

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 import uvicorn
+from uvicorn.importer import import_from_string
 
-from kg.api.recall import recalling_protocol
 from kg.cli.call import tell_held
 from kg.config import Settings
 from kg.dataset import Snapshot, hold
@@ -23,6 +23,7 @@ from kg.errors import MissingPartError, PortTakenError, UsageError
 from kg.templates import NOT_PUBLIC
 
 _FACTORY = "kg.api:create_app_from_environment"
+_PROTOCOL = "kg.api.recall:recalling_protocol"
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def run(snapshot: Snapshot, settings: Settings, taken: socket.socket, *, started
     config = uvicorn.Config(
         _FACTORY,
         factory=True,
-        http=recalling_protocol(settings),
+        http=import_from_string(_PROTOCOL)(settings),
         log_level="warning",
         lifespan="on",
         server_header=False,
