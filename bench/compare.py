@@ -30,6 +30,8 @@ TOO_LONG = f"over {QUERY_TIMEOUT_S:g} s"
 CELL_BUDGET_S = 40.0
 VALUES_PER_QUERY = 400
 COMPARED = 5
+_JSON = "application/sparql-results+json"
+_HELD = "SELECT (COUNT(*) AS ?n) WHERE { ?s ?p ?o }"
 COLD, HOT, UNCHANGED = "cold", "hot", "unchanged"
 
 
@@ -106,7 +108,7 @@ def count_rows(body: bytes, accept: str) -> int:
     >>> count_rows(b'{"head": {}, "boolean": true}', "application/sparql-results+json")
     1
     """
-    if accept != "application/sparql-results+json":
+    if accept != _JSON:
         from rdflib import Graph
 
         return len(Graph().parse(data=body, format="turtle"))
@@ -132,7 +134,13 @@ def _start(peer: Peer, into: Comparison, stack: ExitStack, say: Callable[[str], 
 def _check(
     peer: Peer, mix: Sequence[Question], into: Comparison, say: Callable[[str], None]
 ) -> dict[str, float | str]:
-    """Ask each query a few times: its seconds, or why it cannot be answered."""
+    """Ask each query a few times: its seconds, or why it cannot be answered; count what the engine holds."""
+    try:
+        held = peer.ask(_HELD, _JSON, timeout_s=10 * QUERY_TIMEOUT_S)
+        into.engines[peer.name]["triples"] = int(json.loads(held)["results"]["bindings"][0]["n"]["value"])
+    except (OSError, ValueError, LookupError) as error:
+        into.engines[peer.name]["triples"] = None
+        say(f"{peer.name}: its triples cannot be counted: {error}")
     found: dict[str, float | str] = {}
     for question in mix:
         rows: list[int] = []

@@ -48,6 +48,7 @@ _DATE = re.compile(
 _NAME = re.compile(r"\b[A-Z][A-Za-z]+\b")
 _HERE, _NEXT = "\x00", "\x01"
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnpqrstvwxyz"
+_UNITS = (1, 2, 4, 5, 8, 10, 11, 13, 16, 17, 19, 20)  # those that share no divisor with 21 consonants
 _LONGEST_SHIFT_DAYS = 14_600
 
 
@@ -214,9 +215,10 @@ def suffix(number: int) -> str:
 
 
 def _alphabet(number: int) -> dict[int, str]:
-    """Rotate vowels and consonants by steps that differ from copy to copy (105 spellings in all)."""
+    """Spell vowels and consonants by others, otherwise for each copy (1,260 spellings in all)."""
     moved: dict[str, str] = {}
-    for letters in (_VOWELS, _CONSONANTS):
-        step = number % len(letters)
-        moved |= dict(zip(letters, letters[step:] + letters[:step], strict=True))
+    factor = _UNITS[number // 105 % len(_UNITS)]
+    for letters, times in ((_VOWELS, 1), (_CONSONANTS, factor)):
+        size = len(letters)
+        moved |= {one: letters[(place * times + number) % size] for place, one in enumerate(letters)}
     return str.maketrans(moved | {one.upper(): moved[one].upper() for one in string.ascii_lowercase})

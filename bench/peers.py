@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -31,6 +32,7 @@ from kg.names import load_prefixes
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 1_800.0
 MERGE = "https://w3id.org/lateral/graph/default"
+_PIECE = 500_000
 _GRAPH = re.compile(r"GRAPH (graph:\w+) \{")
 _COUNTED = ("quads", "triples", "claims", "passages", "entities", "documents", "concepts")
 
@@ -326,8 +328,7 @@ class Virtuoso(Peer):
         """Start the server on an empty database and have it load the file."""
         self.sql_port = free_port()
         (self.folder / "in").mkdir()
-        (self.folder / "in" / "data.nq").symlink_to(self.quads)
-        (self.folder / "in" / "global.graph").write_text(MERGE + "\n")
+        self._write_pieces()
         with (self.folder / "virtuoso.ini").open("w") as stream:
             self._ini().write(stream)
         self.process = self.spawn(
@@ -335,6 +336,19 @@ class Virtuoso(Peer):
         )
         self._await_sql()
         self._sql(f"ld_dir('{self.folder}/in', '*.nq', '{MERGE}'); rdf_loader_run(); checkpoint;")
+        failed = self._run_sql("select ll_error from DB.DBA.LOAD_LIST where ll_error is not null;")
+        if not re.search(r"^0 Rows", failed.stdout, re.MULTILINE):
+            raise RuntimeError(f"virtuoso did not load all: {failed.stdout[-300:]}")
+        shutil.rmtree(self.folder / "in")
+
+    def _write_pieces(self) -> None:
+        """Cut the file into pieces: the loader stopped within a file of 2.3 GB, and said nothing."""
+        with self.quads.open("rb") as stream:
+            for number in itertools.count():
+                lines = list(itertools.islice(stream, _PIECE))
+                if not lines:
+                    return
+                (self.folder / "in" / f"{number:04}.nq").write_bytes(b"".join(lines))
 
     def _ini(self) -> configparser.ConfigParser:
         buffers = max(20_000, min(600_000, self.count // 25))

@@ -158,8 +158,14 @@ def _questions(one: Comparison) -> list[str]:
 
 
 def _remarks(one: Comparison) -> str:
-    """List answers that differ or did not come."""
-    lines = []
+    """List answers that differ or did not come, and engines that hold other triples than most."""
+    held = [told["triples"] for told in one.engines.values() if told.get("triples")]
+    usual = max(set(held), key=held.count) if held else None
+    lines = [
+        f"- {name} holds {told['triples']:,} triples in its default graph, not {usual:,}"
+        for name, told in one.engines.items()
+        if told.get("triples") and told["triples"] != usual
+    ]
     for question, engines in one.answers.items():
         for name, told in engines.items():
             if told["failure"]:
