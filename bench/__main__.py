@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ RDFLIB_LIMIT = 20
 def main(arguments: list[str] | None = None) -> int:
     """Run what was asked for; return the exit code."""
     given = _parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))  # so that what was started is stopped
     snapshot = find_snapshot(Settings(root=ROOT))
     source = Path(given.source) if given.source else snapshot.quads_path if snapshot else None
     if source is None:

@@ -115,7 +115,7 @@ def _templates(templates: Mapping[str, Template], values: Values) -> list[Questi
 
     wanted = [
         ("actor's record", "actors/record", "actor", "actor"),
-        ("chairs", "actors/chairing", "actor", "chair"),
+        ("chairs", "actors/who-chaired", "actor", "chair"),
         ("mediators", "actors/mediators", "mediator", "mediator"),
         ("receipts", "evidence/receipts", "thing", "thing"),
     ]

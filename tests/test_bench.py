@@ -11,6 +11,7 @@ import pytest
 
 from bench.__main__ import ROOT, main
 from bench.growth import grow, read_shape, write_grown
+from bench.mix import Values, make_mix, rotated
 from kg.config import Settings
 from kg.publication import publish
 
@@ -124,3 +125,13 @@ def test_the_harness_measures_our_service(
     assert "| label |" in told.out
     assert found["engines"]["oxigraph"].keys() & {"start_s", "failure"}
     assert "failure" not in found["engines"]["oxigraph"] or "oxigraph: " in told.err
+
+
+def test_every_query_of_the_mix_answers(original: ox.Store, source: Path) -> None:
+    """Each query gives rows on the real graph for some values, and differs from number to number."""
+    for question in make_mix(ROOT, Values(source, 1)):
+        texts = rotated(question, 0, 36)
+        assert len(set(texts)) == 36, question.name
+        answers = (original.query(text) for text in texts)
+        found = (bool(one) if isinstance(one, ox.QueryBoolean) else next(iter(one), None) for one in answers)
+        assert any(found), question.name
