@@ -131,7 +131,7 @@ async def answer(request: Request, operation: Operation) -> Response:
     )
     if format_name == "html":
         return await editor(request, operation.query, wanted, form)
-    return await give(request, wanted, media_type)
+    return await give(request, wanted, media_type, is_recallable=True)
 
 
 def choose_format(request: Request, operation: Operation, form: str) -> tuple[str, str]:

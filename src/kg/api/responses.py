@@ -19,6 +19,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kg.api import negotiation
+from kg.api.recall import Recorder
 from kg.errors import KGError
 
 log = logging.getLogger("kg.api")
@@ -148,6 +149,7 @@ class Envelope:
             await self.app(scope, receive, send)
             return
         is_head = scope["method"] == "HEAD"
+        recorder = Recorder.of(scope)
 
         async def send_wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -156,6 +158,8 @@ class Envelope:
                     headers.setdefault(name, value)
             elif is_head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
+            if recorder is not None:
+                recorder.take(message)
             await send(message)
 
         if scope["method"] == "OPTIONS":

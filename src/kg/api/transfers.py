@@ -17,9 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from kg.api.recall import Recorder
 from kg.api.responses import is_held, respond, usual_headers, with_charset
 from kg.api.state import State
-from kg.engine import LargeAnswer, QueryRequest
+from kg.engine import Engine, LargeAnswer, QueryRequest
 from kg.errors import KGError
 
 log = logging.getLogger("kg.api")
@@ -30,7 +31,12 @@ T = TypeVar("T")
 
 
 async def give(
-    request: Request, wanted: QueryRequest, media_type: str, *, headers: Mapping[str, str] | None = None
+    request: Request,
+    wanted: QueryRequest,
+    media_type: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    is_recallable: bool = False,
 ) -> Response:
     """
     Ask the engine and make the response, or 304 where the client holds the same answer.
@@ -40,6 +46,7 @@ async def give(
         wanted: What it asks.
         media_type: The type to name, where it is not the engine's own.
         headers: Headers beyond the usual ones.
+        is_recallable: The same bytes may get the same response as long as this version is served.
 
     Raises:
         KGError: As `Engine.stream`.
@@ -56,6 +63,8 @@ async def give(
     answer = await while_connected(request, state.engine.stream(wanted))
     all_headers = {**(headers or {}), "KG-Version": answer.version}
     if not isinstance(answer, LargeAnswer):
+        if is_recallable and answer.cached:
+            _allow_recall(request, state.engine, answer.version)
         return respond(request, answer.body, media_type, etag=answer.etag, headers=all_headers)
     all_headers = {**usual_headers(answer.etag, all_headers), "Content-Type": with_charset(media_type)}
     if request.method == "HEAD":
@@ -71,6 +80,19 @@ async def give(
     return Transfer(
         answer, all_headers, path=request.url.path, client_timeout_s=state.settings.client_timeout_s
     )
+
+
+def _allow_recall(request: Request, engine: Engine, version: str) -> None:
+    """Let the response to the same bytes be recalled; each use counts as the query that it stands for."""
+
+    def use() -> bool:
+        if not engine.serves(version):
+            return False
+        engine.counts.update(("queries", "recalled"))
+        return True
+
+    if recorder := Recorder.of(request.scope):
+        recorder.allow(use)
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:

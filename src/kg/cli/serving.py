@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 import uvicorn
+from uvicorn.importer import import_from_string
 
 from kg.cli.call import tell_held
 from kg.config import Settings
@@ -22,6 +23,7 @@ from kg.errors import MissingPartError, PortTakenError, UsageError
 from kg.templates import NOT_PUBLIC
 
 _FACTORY = "kg.api:create_app_from_environment"
+_PROTOCOL = "kg.api.recall:recalling_protocol"
 
 
 @contextmanager
@@ -86,7 +88,14 @@ def run(snapshot: Snapshot, settings: Settings, taken: socket.socket, *, started
     """
     for one in fields(Settings):
         os.environ[f"KG_{one.name.upper()}"] = str(getattr(settings, one.name))
-    config = uvicorn.Config(_FACTORY, factory=True, log_level="warning", lifespan="on", server_header=False)
+    config = uvicorn.Config(
+        _FACTORY,
+        factory=True,
+        http=import_from_string(_PROTOCOL)(settings),
+        log_level="warning",
+        lifespan="on",
+        server_header=False,
+    )
     server = _Server(config, _welcome(snapshot, settings, taken), started)
     with hold(snapshot):
         try:

@@ -7,6 +7,7 @@ Run SPARQL in worker processes that can be bounded and killed.
     clauses     what narrows a SERVICE clause; the query with rows in its place
     remote      one call of another endpoint
     federation  SERVICE clauses asked from here, their rows put into the query
+    rewriting   queries over the values of a property, answered from a table of them
     diagnosis   what the parser's message means
     formats     what an answer can be written in
     worker      a child process: its bounds, its one thread

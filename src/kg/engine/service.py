@@ -53,6 +53,10 @@ class Engine:
             raise MissingPartError("The engine is not running: start it with a snapshot.", part="engine")
         return self._pool
 
+    def serves(self, version: str) -> bool:
+        """Say whether a version is the one that is served."""
+        return self._pool is not None and self._pool.version == version
+
     async def start(self, snapshot: Snapshot) -> None:
         """
         Serve a snapshot; return when one worker is ready, start the others in the background.
