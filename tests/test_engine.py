@@ -1142,7 +1142,7 @@ class TestLarge:
                 await joined(large)
             return engine.status()
 
-        assert with_engine(snapshot, work, LARGE)["restarts"] == 0
+        assert with_engine(snapshot, work, replace(LARGE, timeout_s=20.0))["restarts"] == 0
 
     def test_part_when_the_worker_is_killed(self, snapshot: Tiny) -> None:
         """A worker that dies after the first part leaves an answer that ends in an error."""

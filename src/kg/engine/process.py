@@ -17,7 +17,7 @@ from typing import Any
 from kg.engine.worker import FRAME, frame
 
 CLOSE_TIMEOUT_S = 1.0
-LOW_PRIORITY = 10
+LOW_PRIORITY = 5
 PROCESS_CLOCK = 2  # what clock_getcpuclockid(3) puts beside the number of a process
 BUFFER_BYTES = 1 << 20
 TakePart = Callable[[bytes], Awaitable[None]]
