@@ -713,7 +713,7 @@ class TestQueue:
     @pytest.mark.skipif(sys.platform != "linux", reason="an engine elsewhere may share priorities")
     def test_priority_when_a_query_is_long(self, snapshot: Tiny) -> None:
         """A long query yields the processor to every other; no worker that is idle again does."""
-        pattern = "?a ?b ?c . ?d ?e ?f . ?g ex:says ?h . ?i ex:in ?j . ?k ex:in ?l"
+        pattern = "?a ?b ?c . ?d ?e ?f . ?g ex:says ?h . ?i ex:in ?j . ?k ex:in ?l . ?m ex:in ?n . ?o ex:in ?p"
         query = f"PREFIX ex: <{EX}> SELECT (COUNT(*) AS ?n) {{ {pattern} }}"
         settings = replace(SETTINGS, quick_timeout_s=20.0, timeout_s=20.0)
 
