@@ -92,6 +92,8 @@ SYNTAX = [
     "ex:g { ex:a ex:p ex:b . ex:c ex:p ex:d } GRAPH ex:h { } { ex:e ex:p ex:f . }",
     "PREFIX k: <urn:k:>\nk:a a k:B .",
     "<http://example.org/\\u00e9> ex:p <http://example.org/x> .",
+    "@base <http://b/c/d> . <e> <../f> <#g> , <> , <?q> , <//h/i> , </j/./k> , <k/../../../m/.> , <s:t> .",
+    "BASE <http://b> <e> <f/> <./> . BASE <c/> PREFIX r: <n#> r:e <f> <../g> . @base </z> . <y> <x> <..> .",
 ]
 
 
@@ -151,13 +153,13 @@ def test_read_tells_where_each_part_stands() -> None:
 @pytest.mark.parametrize(
     ("bad", "line", "column", "words"),
     [
-        ("@base <http://example.org/> .", 1, 1, "no @base"),
+        ("@base ex: .", 1, 7, "the <IRI> of the base"),
         ("<urn:a> <urn:b>\n  yes .", 2, 3, "found 'yes'"),
         ("<urn:a> <urn:b> <urn:c>", 1, 24, "expected '.'"),
         ("<< <urn:a> <urn:b> <urn:c> >> <urn:b> 1 .", 1, 1, "not Turtle 1.1"),
         ('<urn:a> <urn:b> "x"@en--ltr .', 1, 20, "not Turtle 1.1"),
         ("ex:a <urn:b> 1 .", 1, 1, "a declared prefix"),
-        ("<urn:a> <urn:b> " + "[<urn:b> " * 300, 1, 1817, "at most 200"),
+        ("<urn:a> <urn:b> " + "[<urn:b> " * 300, 1, 917, "at most 100"),
     ],
 )
 def test_read_refuses_with_the_place(bad: str, line: int, column: int, words: str) -> None:

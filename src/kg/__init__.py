@@ -12,16 +12,17 @@ The map, lowest row first; a module imports from lower rows only:
     4  descriptions VoID, DCAT and example queries, computed from the data
     4  evidence     canonical words, digests, anchoring, coverage
     4  paging       one page of an answer, in an order that every run keeps
+    4  parsing      what somebody sends -> statements with places
     4  reasoning    rules from the ontology; what is inferred
     4  search       labels to entities, forgiving
     4  templates    find a query file, read its header, bind parameters
-    4  validation   data graph + shapes graph -> problems with their lines
     5  contents     labels, search and sizes of one version, read by SPARQL
-    5  publication  check, infer and publish one version, whole or not at all
-    6  client       questions and SPARQL for Python, over HTTP or a folder: kg.Graph
-    7  api          the web service; each part translates HTTP into one call
-    8  mcp          the Model Context Protocol, for language models, over what api holds
-    9  cli          one function per verb of `kg`
+    5  validation   data graph + shapes graph -> problems with places; a contribution -> its verdict
+    6  publication  check, infer and publish one version, whole or not at all
+    7  client       questions and SPARQL for Python, over HTTP or a folder: kg.Graph
+    8  api          the web service; each part translates HTTP into one call
+    9  mcp          the Model Context Protocol, for language models, over what api holds
+   10  cli          one function per verb of `kg`
 
 Open `cli` for the verbs, then the one module that the verb calls.
 """

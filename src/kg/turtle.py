@@ -2,14 +2,14 @@
 Turtle and TriG as files hold them: read with lines and lexical forms kept, written one way only.
 
 Stores normalise (`"01"^^xsd:integer` becomes `1`) and forget lines; people and diffs need both. `read` takes
-text that a parser has accepted already; what it does not know (RDF 1.2, `@base`) it refuses, with the line.
+text that a parser has accepted already; what it does not know (RDF 1.2) it refuses, with the line.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
@@ -19,7 +19,7 @@ _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XSD = "http://www.w3.org/2001/XMLSchema#"
 _TYPE = _RDF + "type"
 _LABEL = "http://www.w3.org/2000/01/rdf-schema#label"
-_MAX_DEPTH = 200
+_MAX_DEPTH = 100
 
 # Source: RDF 1.1 Turtle, section 6.5, https://www.w3.org/TR/turtle/#sec-grammar-grammar
 _BASE = (
@@ -31,7 +31,7 @@ _ESCAPED = r"%[0-9A-Fa-f]{2}|\\[_~.\-!$&'()*+,;=/?#@%]"
 _PREFIX = rf"[{_BASE}](?:\.*[{_CHARS}])*"
 _LOCAL = rf"(?:[{_BASE}_:0-9]|{_ESCAPED})(?:\.*(?:[{_CHARS}:]|{_ESCAPED}))*"
 _TOKEN = re.compile(
-    rf"""(?P<space>[ \t\r\n]+)|(?P<comment>\#[^\n]*)
+    rf"""(?P<space>[ \t\r\n]+)|(?P<comment>\#[^\r\n]*)
     |(?P<iri><[^\x00-\x20<>"{{}}|^`]*>)
     |(?P<long>\"\"\"(?:\"{{0,2}}(?:[^"\\]|\\.))*\"\"\"|'''(?:'{{0,2}}(?:[^'\\]|\\.))*''')
     |(?P<string>"(?:[^"\\\n\r]|\\.)*"|'(?:[^'\\\n\r]|\\.)*')
@@ -54,6 +54,10 @@ _BARE = {
     _XSD + "boolean": re.compile(r"(?:true|false)\Z"),
 }
 _SHORT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_\-]*\Z")
+# Source: RFC 3986, appendix B
+_REFERENCE = re.compile(
+    r"(?:([A-Za-z][A-Za-z0-9+.\-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL
+)
 
 
 class Term(NamedTuple):
@@ -111,7 +115,7 @@ def read(text: str) -> Document:
     Read Turtle or TriG, keeping lexical forms and lines.
 
     Raises:
-        DataError: Something is not Turtle 1.1 (holds line and column), or uses `@base`.
+        DataError: Something is not Turtle 1.1 (holds line and column).
 
     >>> one = read('@prefix e: <http://e/> .\\ne:x e:p "01"^^<http://e/int> .').statements[0]
     >>> one.object.value, one.line
@@ -120,6 +124,87 @@ def read(text: str) -> Document:
     reader = _Reader(text)
     reader.document()
     return reader.found
+
+
+def resolve(base: str, reference: str) -> str:
+    """
+    Return the IRI that a reference means beside a base.
+
+    Source: RFC 3986, section 5.2.
+
+    >>> resolve("http://e/b/c?q", "../d#f"), resolve("http://e/b/c?q", "")
+    ('http://e/d#f', 'http://e/b/c?q')
+    """
+    scheme, authority, path, query, fragment = _split(reference)
+    if scheme is None:
+        scheme, base_authority, base_path, base_query, _ = _split(base)
+        if authority is None:
+            authority = base_authority
+            if not path:
+                path, query = base_path, base_query if query is None else query
+            elif not path.startswith("/"):
+                before = (
+                    "/" if authority is not None and not base_path else base_path[: base_path.rfind("/") + 1]
+                )
+                path = _without_dots(before + path)
+            else:
+                path = _without_dots(path)
+        else:
+            path = _without_dots(path)
+    else:
+        return reference  # a whole IRI is kept as written, as parsers do
+    return "".join(
+        opening + part
+        for opening, part in (
+            ("", f"{scheme}:"),
+            ("//", authority),
+            ("", path),
+            ("?", query),
+            ("#", fragment),
+        )
+        if part is not None
+    )
+
+
+def _split(iri: str) -> tuple[str | None, str | None, str, str | None, str | None]:
+    match = _REFERENCE.match(iri)
+    assert match is not None, "the expression matches everything"
+    return match[1], match[2], match[3], match[4], match[5]
+
+
+def _without_dots(path: str) -> str:
+    """Source: RFC 3986, section 5.2.4."""
+    kept: list[str] = []
+    parts = path.split("/")
+    for number, part in enumerate(parts):
+        is_last = number == len(parts) - 1
+        if part == "..":
+            if len(kept) > 1 or (kept and kept[0]):
+                kept.pop()
+        elif part != ".":
+            kept.append(part)
+            continue
+        if is_last:
+            kept.append("")
+    return "/".join(kept)
+
+
+def tokens(text: str) -> Iterator[tuple[str, int, int]]:
+    """
+    Yield the tokens of a text with where they begin and end, passing over what is none.
+
+    >>> list(tokens("e:a ? # note"))
+    [('name', 0, 3)]
+    """
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            position += 1
+            continue
+        if match.lastgroup not in ("space", "comment"):
+            yield str(match.lastgroup), position, match.end()
+        position = match.end()
 
 
 def write(statements: Iterable[Statement], prefixes: Mapping[str, str]) -> str:
@@ -170,7 +255,9 @@ class _Reader:
         self.kinds: list[str] = []
         self.values: list[str] = []
         self.lines: list[int] = []
-        self.offsets: list[int] = []
+        self.columns: list[int] = []
+        self.base: str | None = None
+        self.iris: dict[str, Term] = {}
         self.at = 0
         self.blanks = 0
         self.graph: Term | None = None
@@ -179,33 +266,38 @@ class _Reader:
         self._scan()
 
     def _scan(self) -> None:
-        position, line = 0, 1
-        while position < len(self.text):
-            match = _TOKEN.match(self.text, position)
+        position, line, opens = 0, 1, 0  # opens: where the line begins
+        text, match_at = self.text, _TOKEN.match
+        take_kind, take_value = self.kinds.append, self.values.append
+        take_line, take_column = self.lines.append, self.columns.append
+        while position < len(text):
+            match = match_at(text, position)
             if match is None:
-                self._refuse(position, f"{self.text[position : position + 12]!r} is not Turtle 1.1")
+                found = text[position : position + 12]
+                self._refuse(line, position - opens + 1, f"{found!r} is not Turtle 1.1")
             kind, value = str(match.lastgroup), match.group()
             if kind == "comment":
                 self.found.comments.append(line)
             elif kind != "space":
-                self.kinds.append(kind)
-                self.values.append(value)
-                self.lines.append(line)
-                self.offsets.append(position)
-            line += value.count("\n") if kind in ("space", "long") else 0
+                take_kind(kind)
+                take_value(value)
+                take_line(line)
+                take_column(position - opens + 1)
             position = match.end()
-        self.kinds.append("end")
-        self.values.append("")
-        self.lines.append(line)
-        self.offsets.append(position)
+            if (kind == "space" or kind == "long") and "\n" in value:
+                line += value.count("\n")
+                opens = position - len(value) + value.rindex("\n") + 1
+        take_kind("end")
+        take_value("")
+        take_line(line)
+        take_column(position - opens + 1)
 
-    def _refuse(self, offset: int, message: str) -> NoReturn:
-        line = self.text.count("\n", 0, offset) + 1
-        column = offset - self.text.rfind("\n", 0, offset)
+    def _refuse(self, line: int, column: int, message: str) -> NoReturn:
         raise DataError([Problem(message, line=line, column=column)])
 
     def _here(self, expected: str) -> NoReturn:
-        self._refuse(self.offsets[self.at], f"expected {expected}, found {self.values[self.at]!r}")
+        message = f"expected {expected}, found {self.values[self.at]!r}"
+        self._refuse(self.lines[self.at], self.columns[self.at], message)
 
     def _is_mark(self, mark: str) -> bool:
         return self.kinds[self.at] == "mark" and self.values[self.at] == mark
@@ -221,6 +313,8 @@ class _Reader:
             word = self.values[self.at].upper()
             if self.kinds[self.at] in ("at", "word") and word in ("@PREFIX", "PREFIX"):
                 self._directive(dotted=word[0] == "@")
+            elif self.kinds[self.at] in ("at", "word") and word in ("@BASE", "BASE"):
+                self._based(dotted=word[0] == "@")
             elif self.kinds[self.at] == "word" and word == "GRAPH":
                 self.at += 1
                 self._named_block()
@@ -237,10 +331,25 @@ class _Reader:
         name, iri = self.values[self.at], self.values[self.at + 1]
         if self.kinds[self.at] != "name" or self.kinds[self.at + 1] != "iri":
             self._here("a prefix and its <namespace>")
-        self.found.prefixes[name[:-1]] = _unescape(iri[1:-1])
+        self.found.prefixes[name[:-1]] = self._absolute(iri)
+        self.iris.clear()
         self.at += 2
         if dotted:
             self._take(".")
+
+    def _based(self, *, dotted: bool) -> None:
+        self.at += 1
+        if self.kinds[self.at] != "iri":
+            self._here("the <IRI> of the base")
+        self.base = self._absolute(self.values[self.at])
+        self.iris.clear()
+        self.at += 1
+        if dotted:
+            self._take(".")
+
+    def _absolute(self, written: str) -> str:
+        iri = unescape(written[1:-1])
+        return iri if self.base is None else resolve(self.base, iri)
 
     def _named_block(self) -> None:
         graph, self.graph_span = self._placed_node()
@@ -302,35 +411,33 @@ class _Reader:
     def _span(self, first: int) -> Span:
         """Return where the tokens from one to the last that was read stand; of brackets, the opening one."""
         last = first if self.kinds[first] == "mark" else self.at - 1
-        value, line, column = self.values[last], self.lines[last], self._column(last)
-        breaks = value.count("\n")
-        end = column + len(value) if not breaks else len(value) - value.rfind("\n")
-        return Span(self.lines[first], self._column(first), line + breaks, end)
-
-    def _column(self, token: int) -> int:
-        return self.offsets[token] - self.text.rfind("\n", 0, self.offsets[token])
+        value, line, column = self.values[last], self.lines[last], self.columns[last]
+        if self.kinds[last] != "long" or "\n" not in value:
+            return Span(self.lines[first], self.columns[first], line, column + len(value))
+        end = len(value) - value.rfind("\n")
+        return Span(self.lines[first], self.columns[first], line + value.count("\n"), end)
 
     def _node(self) -> Term:
         kind, value = self.kinds[self.at], self.values[self.at]
         if kind == "mark" and value in "[(":
             return self._nested(value)
         self.at += 1
-        if kind == "iri":
-            return Term("iri", _unescape(value[1:-1]))
-        if kind == "name":
-            return Term("iri", self._expand(value))
+        if kind == "name" or kind == "iri":
+            known = self.iris.get(value)
+            if known is None:
+                iri = self._expand(value) if kind == "name" else self._absolute(value)
+                known = self.iris[value] = Term("iri", iri)
+            return known
         if kind == "blank":
             return Term("blank", value)
         if kind in ("string", "long"):
             width = 3 if kind == "long" else 1
-            return self._literal(_unescape(value[width:-width]))
+            return self._literal(unescape(value[width:-width]))
         if kind in ("integer", "decimal", "double"):
             return Term("literal", value, _XSD + kind)
         if kind == "word" and value in ("true", "false"):
             return Term("literal", value, _XSD + "boolean")
         self.at -= 1
-        if value.lower() in ("@base", "base"):
-            self._here("whole IRIs or prefixed names (no @base)")
         self._here("an IRI, a prefixed name or a literal")
 
     def _expand(self, name: str) -> str:
@@ -383,7 +490,13 @@ class _Reader:
         return rest
 
 
-def _unescape(text: str) -> str:
+def unescape(text: str) -> str:
+    r"""
+    Return a text with its escapes undone.
+
+    >>> unescape(r"a\u00e9\n")
+    'aé\n'
+    """
     if "\\" not in text:
         return text
 

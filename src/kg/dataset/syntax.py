@@ -15,9 +15,19 @@ from kg.names import Prefixes
 
 FORMATS = {".ttl": ox.RdfFormat.TURTLE, ".trig": ox.RdfFormat.TRIG}
 _MAX_PROBLEMS = 20
+_MAX_ERRORS = 200  # of the parser: most follow from others, and are not told
 _PLACE = re.compile(
     r"^Parser error (?:at|between) line .*?columns? [0-9]+(?: and (?:line [0-9]+ column )?[0-9]+)?: "
 )
+_CODES = {
+    "merge": "merge-conflict",
+    "mark": "byte-order-mark",
+    "string": "unclosed-string",
+    "end": "unexpected-end",
+    "dot": "missing-dot",
+    "bytes": "not-utf8",
+    "iri": "not-an-iri",
+}
 _UNDECLARED = re.compile(r"The prefix (.*): has not been declared")
 
 
@@ -44,13 +54,15 @@ def parse(content: bytes, path: Path, prefixes: Prefixes) -> Parsed:
     found = Parsed()
     parser = ox.parse(content, format=FORMATS[path.suffix])
     explained: list[tuple[str, Problem]] = []
-    while True:
+    lines: list[str] = []
+    while len(explained) < _MAX_ERRORS:
         try:
             found.quads.append(next(parser))
         except StopIteration:
             break
         except SyntaxError as error:
-            explained.append(_explain(error, content, path, prefixes))
+            lines = lines or re.split(r"\r\n|\r|\n", content.decode("utf-8", errors="replace"))
+            explained.append(_explain(error, lines, path, prefixes))
     found.prefixes = parser.prefixes
     found.problems = list(_worth_telling(explained))
     found.problems += _other_bindings(found.prefixes, content, path, prefixes)
@@ -78,14 +90,14 @@ def _worth_telling(explained: list[tuple[str, Problem]]) -> Iterator[Problem]:
             return
 
 
-def _explain(error: SyntaxError, content: bytes, path: Path, prefixes: Prefixes) -> tuple[str, Problem]:
+def _explain(error: SyntaxError, lines: list[str], path: Path, prefixes: Prefixes) -> tuple[str, Problem]:
     reason = _PLACE.sub("", str(error.msg))
     line, column = error.lineno or 1, error.offset or 1
-    lines = content.decode("utf-8", errors="replace").split("\n")
     token = _token(error, lines)
 
     def told(kind: str, message: str, fix: str | None = None) -> tuple[str, Problem]:
-        return kind, Problem(message, path, line, column, fix)
+        code = "undeclared-prefix" if kind.startswith("prefix ") else _CODES.get(kind, "syntax")
+        return kind, Problem(message, path, line, column, fix, code=code)
 
     if lines[line - 1].startswith(("<<<<<<<", "=======", ">>>>>>>")):
         return told(
@@ -197,6 +209,7 @@ def _other_bindings(
                 line,
                 1,
                 f"@prefix {prefix}: <{expected}> .",
+                code="other-prefix",
             )
 
 

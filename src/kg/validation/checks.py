@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pyoxigraph as ox
-import rdflib
 
 from kg import names
 from kg.errors import DataError, Problem
@@ -18,9 +17,16 @@ _PLACE = re.compile(r"error at ([0-9]+):([0-9]+)")
 _COLUMNS = ("property", "term", "fix", "message")
 
 
-def run_checks(store: ox.Store, folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+def run_checks(
+    store: ox.Store, folder: Path, *, leave_out: Collection[str] = ()
+) -> Iterator[tuple[Path, dict[str, str]]]:
     """
     Run every check of a folder over the named graphs and their merge.
+
+    Args:
+        store: What is checked.
+        folder: The checks.
+        leave_out: Names of checks that are not run.
 
     Yields:
         The check and one row: `culprit`, perhaps `property` (which one of it), `term` (the thing
@@ -31,6 +37,8 @@ def run_checks(store: ox.Store, folder: Path) -> Iterator[tuple[Path, dict[str, 
     """
     merged = merge(store)
     for path in sorted(folder.glob("*.rq")):
+        if path.stem in leave_out:
+            continue
         try:
             rows = merged.query(path.read_text(encoding="utf-8"))
         except SyntaxError as error:
@@ -50,9 +58,9 @@ def run_checks(store: ox.Store, folder: Path) -> Iterator[tuple[Path, dict[str, 
             yield path, {name: value.value for name, value in zip(names_of, values, strict=True) if value}
 
 
-def check_queries(teller: Teller, folder: Path) -> list[Problem]:
-    """Return each row of each check as a problem."""
-    return [_tell(teller, row) for _, row in run_checks(teller.dataset.store, folder)]
+def check_queries(teller: Teller, store: ox.Store, folder: Path) -> list[Problem]:
+    """Return each row of each check as a problem; its code is the name of the check."""
+    return [teller.tell_row(row, path.stem) for path, row in run_checks(store, folder)]
 
 
 def merge(store: ox.Store) -> ox.Store:
@@ -65,20 +73,3 @@ def merge(store: ox.Store) -> ox.Store:
         if quad.graph_name != _SHAPES_GRAPH
     )
     return merged
-
-
-def _tell(teller: Teller, row: dict[str, str]) -> Problem:
-    culprit = row["culprit"]
-    path, line = teller.place(culprit, row.get("property"))
-    fix = row.get("fix")
-    if "term" in row:
-        near = teller.nearest(rdflib.URIRef(row["term"]), teller.terms)
-        fix = f"write {near}, or add the record." if near else fix
-    name = teller.name(rdflib.URIRef(culprit))
-    message = f"{name}: {_shorten(teller, row['message'])}"
-    return Problem(message, path, line, fix=fix and _shorten(teller, fix), subject=culprit)
-
-
-def _shorten(teller: Teller, text: str) -> str:
-    """Write each <IRI> in a text as a prefixed name."""
-    return re.sub(r"<([^<>\s]+)>", lambda found: teller.short(rdflib.URIRef(found[1])), text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Collection as Some
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from kg.errors import DataError, Problem
 
 _SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
 _ASSERTION_GRAPH = rdflib.URIRef(names.LAT + "AssertionGraph")
-_NOT_DATA = {names.ONTOLOGY_GRAPH, names.SHAPES_GRAPH, names.CATALOG_GRAPH, names.INFERRED_GRAPH}
+NOT_DATA = {names.ONTOLOGY_GRAPH, names.SHAPES_GRAPH, names.CATALOG_GRAPH, names.INFERRED_GRAPH}
 _DEMANDING = (SH.minCount, SH.hasValue, SH.equals)  # a property shape with one of these speaks of absence too
 _PYSHACL = threading.Lock()  # pyshacl switches a global of rdflib while it runs
 
@@ -42,11 +43,16 @@ class Result:
     message: str
 
 
-def validate(data: rdflib.Graph, shapes: rdflib.Graph) -> list[Result]:
+def validate(data: rdflib.Graph, shapes: rdflib.Graph, *, focus: Some[str] | None = None) -> list[Result]:
     """
     Run pyshacl without inference and return its results, sorted.
 
     The shapes are compiled for this data first; the results are the same.
+
+    Args:
+        data: What is held to the shapes.
+        shapes: The shapes.
+        focus: Only results about these nodes; all where it is None.
 
     Raises:
         DataError: The shapes are not well formed.
@@ -66,7 +72,12 @@ def validate(data: rdflib.Graph, shapes: rdflib.Graph) -> list[Result]:
             raise DataError([Problem(f"the shapes cannot be used: {error}")]) from error
     if not isinstance(report, rdflib.Graph):
         raise DataError([Problem(f"the shapes cannot be used: {text}")])
-    found = [_read_result(report, node) for node in report.subjects(RDF.type, SH.ValidationResult)]
+    # pyshacl's own focus_nodes also drops what nested shapes find of values: sh:or would always hold
+    found = [
+        _read_result(report, node)
+        for node in report.subjects(RDF.type, SH.ValidationResult)
+        if focus is None or str(report.value(node, SH.focusNode)) in focus
+    ]
     refused = {(one.focus, one.path) for one in found if one.component != SH.ClosedConstraintComponent}
     kept = [
         one
@@ -113,7 +124,7 @@ def project(store: ox.Store) -> rdflib.Graph:
     for quad in store:
         name = quad.graph_name
         graph_iri = name.value if isinstance(name, ox.NamedNode) else names.GRAPH + "default"
-        if graph_iri not in _NOT_DATA:
+        if graph_iri not in NOT_DATA:
             quads.append(quad)
             if not isinstance(name, ox.NamedNode) or not graph_iri.startswith(names.GRAPH):
                 asserting.add(graph_iri)
@@ -156,13 +167,37 @@ def compile_shapes(data: rdflib.Graph, shapes: rdflib.Graph) -> rdflib.Graph:
     return compiled
 
 
+def select_shapes(data: rdflib.Graph, shapes: rdflib.Graph) -> rdflib.Graph:
+    """Return the part of some shapes that can speak of this data: the others cost time and find nothing."""
+    kinds = {one for kind in set(data.objects(None, RDF.type)) for one in _above(data, kind)}
+    used = set(data.predicates())
+    chosen = {shape for shape, kind in shapes.subject_objects(SH.targetClass) if kind in kinds}
+    chosen |= {shape for shape, path in shapes.subject_objects(SH.targetSubjectsOf) if path in used}
+    chosen |= {shape for shape, path in shapes.subject_objects(SH.targetObjectsOf) if path in used}
+    selected, reached, left = rdflib.Graph(), set(chosen), list(chosen)
+    while left:
+        for triple in shapes.triples((left.pop(), None, None)):
+            value = triple[2]
+            if triple[1] == SH.targetClass and value not in kinds:
+                continue
+            selected.add(triple)
+            if value not in reached and not isinstance(value, rdflib.Literal):
+                reached.add(value)
+                left.append(value)
+    return selected
+
+
+def _above(data: rdflib.Graph, kind: Node) -> set[Node]:
+    return {one for one in data.transitive_objects(kind, RDFS.subClassOf) if one}
+
+
 def _used_paths(data: rdflib.Graph) -> dict[Node, set[Node]]:
     """Map each class to the properties that its instances, and those of its subclasses, have."""
     used: dict[Node, set[Node]] = {}
     above: dict[Node, set[Node]] = {}
     for subject, kind in data.subject_objects(RDF.type):
         if kind not in above:
-            above[kind] = {one for one in data.transitive_objects(kind, RDFS.subClassOf) if one}
+            above[kind] = _above(data, kind)
         paths = {one for one in data.predicates(subject) if one}
         for one in above[kind]:
             used.setdefault(one, set()).update(paths)

@@ -4,29 +4,71 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import pyoxigraph as ox
 import rdflib
 from rdflib import OWL, RDF, RDFS, SH, SKOS
 from rdflib.term import Node
 
-from kg import names
-from kg.dataset import Dataset
 from kg.errors import Problem
-from kg.validation.shacl import Result, to_rdflib
+from kg.names import Prefixes
+from kg.validation.shacl import Result
+
+Locate = Callable[[str, str | None], tuple[Path, int] | None]
+
+CODES: dict[Node, str] = {
+    SH.MinCountConstraintComponent: "missing-value",
+    SH.MaxCountConstraintComponent: "too-many-values",
+    SH.ClassConstraintComponent: "wrong-class",
+    SH.DatatypeConstraintComponent: "wrong-datatype",
+    SH.LanguageInConstraintComponent: "wrong-language",
+    SH.PatternConstraintComponent: "malformed-value",
+    SH.NodeKindConstraintComponent: "wrong-kind",
+    SH.ClosedConstraintComponent: "misplaced-property",
+    SH.InConstraintComponent: "wrong-class",
+    SH.LessThanConstraintComponent: "reversed-values",
+    SH.MaxLengthConstraintComponent: "too-long",
+    SH.MinInclusiveConstraintComponent: "out-of-range",
+    SH.MaxInclusiveConstraintComponent: "out-of-range",
+    SH.EqualsConstraintComponent: "unequal-values",
+    SH.HasValueConstraintComponent: "missing-value",
+}
+_EXPECTED = re.compile(r"expected (.*?)(?:\. Usual cause:|\.?\Z)", re.DOTALL)
 
 
 class Teller:
-    """Turns a result into a problem: names for IRIs, what was found, where it stands, what mends it."""
+    """
+    Turns a result into a problem.
 
-    def __init__(self, dataset: Dataset, data: rdflib.Graph, shapes: rdflib.Graph) -> None:
-        self.dataset, self.data, self.shapes = dataset, data, shapes
-        ontology = dataset.store.quads_for_pattern(None, None, None, ox.NamedNode(names.ONTOLOGY_GRAPH))
-        self.ontology = to_rdflib(ontology)
+    Args:
+        data: What was validated, with the labels and classes of what is spoken of.
+        shapes: What it was held to.
+        ontology: The terms.
+        prefixes: How IRIs are shortened.
+        locate: Where a thing is written, or one of its properties; None where that is found otherwise.
+    """
+
+    def __init__(
+        self,
+        data: rdflib.Graph,
+        shapes: rdflib.Graph,
+        ontology: rdflib.Graph,
+        *,
+        prefixes: Prefixes,
+        locate: Locate,
+    ) -> None:
+        self.data, self.shapes, self.ontology = data, shapes, ontology
+        self.prefixes, self.locate = prefixes, locate
         self.subjects = sorted({str(one) for one in data.subjects(RDF.type)})
-        self.terms = [*self.subjects, *sorted({str(one) for one in self.ontology.subjects(RDF.type)})]
+        self._terms: list[str] | None = None
+
+    @property
+    def terms(self) -> list[str]:
+        """Everything that has a class, terms included."""
+        if self._terms is None:
+            self._terms = [*self.subjects, *sorted({str(one) for one in self.ontology.subjects(RDF.type)})]
+        return self._terms
 
     def tell(self, result: Result) -> Problem:
         """Write one result as a problem."""
@@ -38,17 +80,48 @@ class Teller:
         elif isinstance(result.value, rdflib.URIRef) and result.value != result.focus:
             message, fix = self._tell_value(result)
         elif isinstance(result.value, rdflib.Literal):
-            message = f"{message} Found: {result.value.n3(self.data.namespace_manager)[:80]}."
+            message = f"{message} Found: {self._written(result.value)}."
         path, line = self.place(str(result.focus), str(result.path) if result.path else None)
+        expected = _EXPECTED.search(result.message)
         return Problem(
-            f"{self.name(result.focus)}: {message}", path, line, fix=fix, subject=str(result.focus)
+            f"{self.name(result.focus)}: {message}",
+            path,
+            line,
+            fix=fix,
+            subject=str(result.focus),
+            code=self.code(result),
+            label=self.label(result.focus),
+            found=self._found(result),
+            expected=expected[1] if expected else None,
         )
+
+    def code(self, result: Result) -> str:
+        """Return the code of a result: of its constraint, and of the kind of its value where that decides."""
+        if result.component == SH.OrConstraintComponent:
+            is_class = any(
+                self.shapes.value(one, SH["class"])
+                for one in self.shapes.items(self.shapes.value(result.shape, SH["or"]) or RDF.nil)
+            )
+            return "wrong-class" if is_class else "wrong-datatype"
+        if result.component == SH.MaxCountConstraintComponent and (
+            self.shapes.value(result.shape, SH.maxCount) == rdflib.Literal(0)
+        ):
+            return (
+                "withheld-text"
+                if str(result.shape).rsplit("#")[-1].startswith("Withheld")
+                else "derived-property"
+            )
+        return CODES.get(result.component, "unfit-value")
 
     def name(self, node: Node) -> str:
         """Return the prefixed name of an IRI, with its label behind it."""
-        short = self.dataset.prefixes.compress(str(node))
-        label = self.data.value(node, RDFS.label) or self.data.value(node, SKOS.prefLabel)
+        short, label = self.short(node), self.label(node)
         return f"{short} (“{label}”)" if label else short
+
+    def label(self, node: Node) -> str | None:
+        """Return the label of a thing in the data."""
+        label = self.data.value(node, RDFS.label) or self.data.value(node, SKOS.prefLabel)
+        return str(label) if label else None
 
     def kinds(self, node: Node) -> str:
         """Return the labels of the classes of a node, as prefixed names."""
@@ -57,7 +130,18 @@ class Teller:
 
     def short(self, node: Node) -> str:
         """Return the prefixed name of an IRI."""
-        return self.dataset.prefixes.compress(str(node))
+        return self.prefixes.compress(str(node))
+
+    def _found(self, result: Result) -> str | None:
+        if isinstance(result.value, rdflib.Literal):
+            return self._written(result.value)
+        if result.component == SH.ClosedConstraintComponent and result.path is not None:
+            return self.short(result.path)
+        is_value = isinstance(result.value, rdflib.URIRef) and result.value != result.focus
+        return self.short(result.value) if is_value and result.value is not None else None
+
+    def _written(self, literal: rdflib.Literal) -> str:
+        return literal.n3(self.data.namespace_manager)[:80]
 
     def _tell_value(self, result: Result) -> tuple[str, str | None]:
         assert result.value is not None
@@ -111,6 +195,32 @@ class Teller:
         choice = ", ".join(sorted(self.short(one) for one in below if one and str(one) in allowed))
         return f"{self.short(kind)} is abstract: expected one of {choice}.", f"write one of {choice}."
 
+    def tell_row(self, row: dict[str, str], code: str) -> Problem:
+        """Write one row of a check as a problem."""
+        culprit = row["culprit"]
+        path, line = self.place(culprit, row.get("property"))
+        fix = row.get("fix")
+        if "term" in row:
+            near = self.nearest(rdflib.URIRef(row["term"]), self.terms)
+            fix = f"write {near}, or add the record." if near else fix
+        node = rdflib.URIRef(culprit)
+        message = f"{self.name(node)}: {self._shorten(row['message'])}"
+        expected = _EXPECTED.search(message)
+        return Problem(
+            message,
+            path,
+            line,
+            fix=fix and self._shorten(fix),
+            subject=culprit,
+            code=code,
+            label=self.label(node),
+            expected=expected[1] if expected else None,
+        )
+
+    def _shorten(self, text: str) -> str:
+        """Write each <IRI> in a text as a prefixed name."""
+        return re.sub(r"<([^<>\s]+)>", lambda found: self.short(rdflib.URIRef(found[1])), text)
+
     def nearest(self, node: Node, choices: Iterable[str]) -> str | None:
         """Return the prefixed name of the choice in the same namespace that is spelt most alike."""
         space = re.sub(r"[^/#]+\Z", "", str(node))
@@ -120,4 +230,4 @@ class Teller:
 
     def place(self, iri: str, predicate: str | None = None) -> tuple[Path | None, int | None]:
         """Return the file and line of a thing, of one of its properties where it has that."""
-        return self.dataset.locate(iri, predicate=predicate) or (None, None)
+        return self.locate(iri, predicate) or (None, None)
