@@ -704,16 +704,20 @@ class TestQueue:
     def test_session_when_a_worker_is_forked(self, snapshot: Tiny) -> None:
         """Each worker has a session, so that as many queries as run have as many shares of the machine."""
 
-        async def work(engine: Engine) -> list[int]:
+        async def work(engine: Engine) -> None:
             await all_ready(engine)
-            return [os.getsid(pid) - pid for pid in pids_of(engine)]
+            until = time.monotonic() + 5
+            while any(os.getsid(pid) != pid for pid in pids_of(engine)):  # it may be about to make it
+                assert time.monotonic() < until
+                await asyncio.sleep(0.01)
 
-        assert set(with_engine(snapshot, work)) == {0}
+        with_engine(snapshot, work)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="an engine elsewhere may share priorities")
     def test_priority_when_a_query_is_long(self, snapshot: Tiny) -> None:
         """A long query yields the processor to every other; no worker that is idle again does."""
-        pattern = "?a ?b ?c . ?d ?e ?f . ?g ex:says ?h . ?i ex:in ?j . ?k ex:in ?l . ?m ex:in ?n . ?o ex:in ?p"
+        pattern = "?a ?b ?c . ?d ?e ?f . ?g ex:says ?h . ?i ex:in ?j . ?k ex:in ?l . ?m ex:in ?n"
+        pattern += " . ?o ex:in ?p"
         query = f"PREFIX ex: <{EX}> SELECT (COUNT(*) AS ?n) {{ {pattern} }}"
         settings = replace(SETTINGS, quick_timeout_s=20.0, timeout_s=20.0)
 
