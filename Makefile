@@ -2,13 +2,17 @@
 # test    formatting, types and every test; what is missing is said at the end
 # check   check the graph's files: syntax, shapes, evidence, checks
 # conformance   the W3C's SPARQL tests, where they lie beside the project; light queries under runaways
+# bench   compare with peers that are installed (SIZES=1,10 CONNECTIONS=1,8,32 ROUNDS=3), into docs/benchmark.md
 # clean   remove what was built and installed here
-.PHONY: serve test check conformance clean
+.PHONY: serve test check conformance bench clean
 .DEFAULT_GOAL := serve
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+SIZES ?= 1
+CONNECTIONS ?= 1,8,32
+ROUNDS ?= 3
 VENV := .venv
 KG := $(VENV)/bin/kg
 # Wheels only and hashes checked: nothing is built or run while installing. For the tests, owlready2 is
@@ -26,8 +30,8 @@ check: $(VENV)/.serve
 	@$(KG) check
 
 test: $(VENV)/.test build/npm/.comunica
-	@$(VENV)/bin/ruff format --check src tests
-	@$(VENV)/bin/ruff check src tests
+	@$(VENV)/bin/ruff format --check src tests bench
+	@$(VENV)/bin/ruff check src tests bench
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/pytest
 
@@ -41,6 +45,10 @@ build/npm/.comunica: Makefile
 	  echo "Installing $(COMUNICA) for its test (about 80 MB) …" >&2; \
 	  { $(NPM) $(COMUNICA) && touch $@; } || echo "npm could not install it." >&2; \
 	fi
+
+bench: $(VENV)/.test
+	@$(KG) build
+	@$(VENV)/bin/python -m bench --sizes $(SIZES) --connections $(CONNECTIONS) --rounds $(ROUNDS) --write
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

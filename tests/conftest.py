@@ -18,6 +18,8 @@ import pytest
 import uvicorn
 
 from kg.api import create_app
+from kg.api.recall import recalling_protocol
+from kg.cli.serving import bound_clients
 from kg.config import Settings
 from kg.publication import publish
 
@@ -92,8 +94,10 @@ def published() -> ox.Store:
 def _serving(settings: Settings) -> Iterator[httpx.Client]:
     """Serve on a free port of this machine, and give a client that does not follow redirects."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio leaves Nagle on: 40 ms a request
+    bound_clients(listener, settings)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(settings), log_level="error", ws="none", lifespan="on")
+    protocol = recalling_protocol(settings)
+    config = uvicorn.Config(create_app(settings), http=protocol, log_level="error", ws="none", lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,10 +27,11 @@ import pytest
 
 import kg
 from kg.config import Settings
-from kg.engine import FORMATS, Answer, Engine, QueryRequest, formats_for, run_query
+from kg.engine import FORMATS, Answer, Engine, LargeAnswer, QueryRequest, formats_for, run_query
 from kg.engine import pool as pool_module
+from kg.engine import spool as spool_module
 from kg.engine.cache import AnswerCache
-from kg.engine.pool import Lane
+from kg.engine.lanes import Lane
 from kg.engine.process import LOW_PRIORITY
 from kg.errors import (
     AnswerTooLargeError,
@@ -649,7 +652,7 @@ class TestQueue:
                 for number, client in enumerate(("greedy", "greedy", "other"))
             ]
             await asyncio.sleep(1.5)
-            running = sorted(engine.slow.running)
+            running = sorted(engine.dispatcher.slow.running)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -667,7 +670,7 @@ class TestQueue:
                 for number in range(3)
             ]
             await asyncio.sleep(1)
-            running = list(engine.slow.running)
+            running = list(engine.dispatcher.slow.running)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -675,10 +678,46 @@ class TestQueue:
 
         assert with_engine(snapshot, work, settings) == ["greedy", "greedy"]
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="processor time of others is known on Linux")
+    def test_patience_when_the_machine_is_busy(self, snapshot: Tiny) -> None:
+        """A query that was hardly given the processor is not ended for those that wait."""
+        settings = replace(SETTINGS, quick_workers=1, quick_timeout_s=2.0, timeout_s=5.0)
+
+        async def work(engine: Engine) -> dict[str, Any]:
+            await all_ready(engine)
+            await engine.dispatcher.slow.acquire("other", timeout_s=1)
+            for pid in pids_of(engine):
+                os.kill(pid, signal.SIGSTOP)
+            tasks = [
+                asyncio.create_task(engine.query(QueryRequest(LIGHT + " " * number))) for number in range(2)
+            ]
+            await asyncio.sleep(0.35)
+            for pid in pids_of(engine):
+                os.kill(pid, signal.SIGCONT)
+            assert [values(one) for one in await asyncio.gather(*tasks)] == [[("0",)]] * 2
+            engine.dispatcher.slow.release("other")
+            return engine.status()
+
+        assert with_engine(snapshot, work, settings)["restarts"] == 0
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="sessions share the processor out on Linux")
+    def test_session_when_a_worker_is_forked(self, snapshot: Tiny) -> None:
+        """Each worker has a session, so that as many queries as run have as many shares of the machine."""
+
+        async def work(engine: Engine) -> None:
+            await all_ready(engine)
+            until = time.monotonic() + 5
+            while any(os.getsid(pid) != pid for pid in pids_of(engine)):  # it may be about to make it
+                assert time.monotonic() < until
+                await asyncio.sleep(0.01)
+
+        with_engine(snapshot, work)
+
     @pytest.mark.skipif(sys.platform != "linux", reason="an engine elsewhere may share priorities")
     def test_priority_when_a_query_is_long(self, snapshot: Tiny) -> None:
         """A long query yields the processor to every other; no worker that is idle again does."""
-        pattern = "?a ?b ?c . ?d ?e ?f . ?g ex:says ?h . ?i ex:in ?j"
+        pattern = "?a ?b ?c . ?d ?e ?f . ?g ex:says ?h . ?i ex:in ?j . ?k ex:in ?l . ?m ex:in ?n"
+        pattern += " . ?o ex:in ?p"
         query = f"PREFIX ex: <{EX}> SELECT (COUNT(*) AS ?n) {{ {pattern} }}"
         settings = replace(SETTINGS, quick_timeout_s=20.0, timeout_s=20.0)
 
@@ -795,9 +834,9 @@ class TestIsolation:
         job.update(default_graphs=(), named_graphs=(), from_default=(), from_named=())
 
         async def work(engine: Engine) -> dict[str, Any]:
-            worker, pool = await engine.take(time.monotonic() + 5)
+            worker = await engine.pool.take()
             header, _ = await worker.ask(job)
-            pool.give_back(worker)
+            engine.pool.give_back(worker)
             return header
 
         assert with_engine(snapshot, work)["error"] == "evaluation"
@@ -1011,6 +1050,196 @@ class TestCache:
         assert len(cache) == 10 and cache.find(1) is None and cache.find(29) is not None
         cache.put("large", replace(answer, body=b"x" * 10_000), key_bytes=0)
         assert cache.find("large") is None
+
+
+PAIRS = f"?a <{EX}order> ?x . ?b <{EX}order> ?y"
+EARLY = (  # many rows at once, then none and no end
+    f"SELECT * {{ {{ {PAIRS} }} UNION "
+    "{ ?a ?b ?c . ?d ?e ?f . ?g ?h ?i FILTER(CONCAT(STR(?a), STR(?d), STR(?g)) = 'none') } }"
+)
+LARGE = replace(SETTINGS, large_answer_bytes=1_000, max_answer_bytes=20_000_000, timeout_s=3.0, cache_bytes=0)
+
+
+async def stream(engine: Engine, query: str, **more: Any) -> LargeAnswer:
+    """Ask for an answer that is known to be large."""
+    answer = await engine.stream(QueryRequest(query, **more))
+    assert isinstance(answer, LargeAnswer)
+    return answer
+
+
+async def joined(large: LargeAnswer) -> bytes:
+    """Read a large answer to its end, and close it."""
+    try:
+        return b"".join([part async for part in large.parts()])
+    finally:
+        large.close()
+
+
+async def all_free(engine: Engine) -> None:
+    """Wait until every worker is ready, and check that no place and no room is held."""
+    await all_ready(engine)
+    status = engine.status()
+    assert [lane["running"] for lane in status["lanes"].values()] == [0, 0]
+    assert status["spools"]["used_bytes"] == 0
+
+
+def spool_files() -> int:
+    """Count the files without a name that this process holds open."""
+    found = 0
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found += str(one.readlink()).endswith("(deleted)")
+    return found
+
+
+class TestLarge:
+    """Answers that are sent while they are written."""
+
+    @pytest.mark.parametrize("name", FORMATS)
+    def test_bytes_when_streamed(self, snapshot: Tiny, name: str) -> None:
+        """In each format a streamed answer is the bytes of the whole one, wherever the threshold is."""
+        most = 200 if name in ("ttl", "trig") else 60
+        what = "SELECT ?a ?b" if "SELECT" in FORMATS[name].forms else f"CONSTRUCT {{ ?a <{EX}says> ?b }}"
+        query = f"{what} {{ {{ {PAIRS} FILTER(?x < {most}) }} UNION {{ ?a <{EX}says> ?b }} }} ORDER BY ?a ?b"
+        request = QueryRequest(query, format=name)
+
+        async def work(engine: Engine) -> tuple[bytes, list[tuple[int, bytes]]]:
+            whole = (await engine.query(request)).body
+            streamed = []
+            for limit in (1, 300_000, len(whole) - 1, len(whole) + 100_000):
+                engine.dispatcher.settings = replace(LARGE, large_answer_bytes=limit)
+                answer = await engine.stream(request)
+                body = answer.body if isinstance(answer, Answer) else await joined(answer)
+                assert isinstance(answer, Answer) == (limit > len(whole))
+                streamed.append((limit, body))
+            await all_free(engine)
+            return whole, streamed
+
+        whole, streamed = with_engine(snapshot, work, replace(LARGE, quick_timeout_s=2.0))
+        assert len(whole) > 300_000
+        assert [limit for limit, body in streamed if body != whole] == []
+
+    def test_first_part_when_the_query_goes_on(self, snapshot: Tiny) -> None:
+        """Parts leave before the query ends, from the slow lane; at the deadline they end in an error."""
+
+        async def work(engine: Engine) -> bytes:
+            large = await stream(engine, EARLY, format="csv")
+            status = engine.status()
+            assert [lane["running"] for lane in status["lanes"].values()] == [0, 1]
+            assert large.version == "v1"
+            found = b""
+            with pytest.raises(QueryTimeoutError):
+                async for part in large.parts():
+                    found += part
+            large.close()
+            await all_free(engine)
+            return found
+
+        assert with_engine(snapshot, work, LARGE).startswith(b"a,b,c,d,e")
+
+    def test_part_when_the_answer_passes_the_cap(self, snapshot: Tiny) -> None:
+        """After its first part an answer past its bound ends in an error, and costs no worker."""
+
+        async def work(engine: Engine) -> dict[str, Any]:
+            large = await stream(engine, "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }", format="csv")
+            with pytest.raises(AnswerTooLargeError):
+                await joined(large)
+            return engine.status()
+
+        assert with_engine(snapshot, work, replace(LARGE, timeout_s=20.0))["restarts"] == 0
+
+    def test_part_when_the_worker_is_killed(self, snapshot: Tiny) -> None:
+        """A worker that dies after the first part leaves an answer that ends in an error."""
+
+        async def work(engine: Engine) -> None:
+            large = await stream(engine, EARLY)
+            (busy,) = [one["pid"] for one in engine.status()["workers"] if one["busy"]]
+            os.kill(busy, signal.SIGKILL)
+            with pytest.raises(QueryMemoryError, match="SIGKILL"):
+                await joined(large)
+            assert values(await engine.query(QueryRequest(LIGHT))) == [("0",)]
+
+        with_engine(snapshot, work, LARGE)
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="files are counted in /proc (Linux)")
+    def test_reader_when_it_stands_still_or_leaves(self, snapshot: Tiny) -> None:
+        """A reader who stands still holds a file and nothing else; one who leaves holds nothing."""
+        query = f"SELECT * {{ {PAIRS} }}"
+
+        async def work(engine: Engine) -> None:
+            still = await stream(engine, query)
+            await anext(still.parts())
+            await all_ready(engine)
+            assert [lane["running"] for lane in engine.status()["lanes"].values()] == [0, 0]
+            assert spool_files() == before + 1 and engine.spools.used_bytes == still.size > 1_000_000
+            leaver = await stream(engine, EARLY)
+            await anext(leaver.parts())
+            started = time.monotonic()
+            leaver.close()
+            still.close()
+            assert spool_files() == before and engine.spools.used_bytes == 0
+            await all_free(engine)
+            assert time.monotonic() - started < 2.0
+
+        before = spool_files()
+        with_engine(snapshot, work, LARGE)
+
+    def test_parts_when_the_slow_lane_is_taken(self, snapshot: Tiny) -> None:
+        """Parts wait where the query may have to run again; it does, and no part comes twice."""
+        query = f"SELECT ?s {{ {{ ?s <{EX}order> ?o }} UNION {{ {PAIRS} FILTER(CONCAT(?a, ?b) = 'none') }} }}"
+        query = query.replace("?a, ?b", "STR(?a), STR(?b), STR(?x), STR(?y)")
+
+        async def work(engine: Engine) -> tuple[bytes, bytes, Counter[str]]:
+            whole = (await engine.query(QueryRequest(query, format="csv"))).body
+            engine.counts.clear()
+            engine.dispatcher.forget()
+            taken = asyncio.create_task(engine.query(QueryRequest(RUNAWAY, timeout_s=0.6)))
+            while not engine.dispatcher.slow.running:
+                await asyncio.sleep(0.01)
+            large = await stream(engine, query, format="csv")
+            with pytest.raises(QueryTimeoutError):
+                await taken
+            return whole, await joined(large), engine.counts
+
+        whole, streamed, counts = with_engine(snapshot, work, replace(LARGE, quick_timeout_s=0.005))
+        assert streamed == whole
+        assert counts["slow"] == 2, "the query has to pass the quick deadline for this to test anything"
+
+    def test_spool_when_it_is_full(self, snapshot: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A full room, share of a client or disk is told before anything has left."""
+        query = f"SELECT * {{ {PAIRS} }}"
+
+        async def work(engine: Engine) -> list[str]:
+            told = []
+            for size, client in ((900_000, ""), (2_000_000, "one"), (10**9, "one")):
+                engine.spools.max_bytes = size
+                if size == 10**9:
+                    monkeypatch.setattr(spool_module, "_open", lambda _: os.open("/dev/full", os.O_RDWR))
+                with pytest.raises(BusyError) as caught:
+                    await joined(await stream(engine, query, client=client))
+                assert caught.value.fields["retry_after_s"] > 0
+                told.append(str(caught.value))
+            await all_free(engine)
+            return told
+
+        every = with_engine(snapshot, work, LARGE)
+        for said, one in zip(("to clients", "to you", "No space left"), every, strict=True):
+            assert said in one and "LIMIT" in one
+
+    def test_tag_when_asked_for(self, snapshot: Tiny) -> None:
+        """A large answer has a weak tag of its question; one that may differ from run to run has none."""
+        query = f"SELECT * {{ {PAIRS} }}"
+
+        async def work(engine: Engine) -> None:
+            request = QueryRequest(query)
+            large = await stream(engine, query)
+            large.close()
+            assert large.etag and large.etag.startswith('W/"')
+            assert await engine.tag(request) == large.etag
+            assert await engine.tag(replace(request, format="csv")) != large.etag
+            assert await engine.tag(replace(request, query=query.replace("*", "(NOW() AS ?now)"))) is None
+
+        with_engine(snapshot, work, LARGE)
 
 
 class TestErrors:

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kg.config import Settings
-from kg.engine import Answer, Engine, QueryRequest
+from kg.engine import Answer, Engine, LargeAnswer, QueryRequest
 from kg.engine.clauses import Clauses
 from kg.engine.federation import choose_bindings, write_values
 from kg.engine.remote import Allowance, read_rows
@@ -651,6 +651,28 @@ class TestFaults:
 
             assert engine.call(work()) < 0.4
             assert endpoint.most_at_once == 2 and len(endpoint.queries) == 6
+
+    def test_stream_when_the_version_changes(self, snapshot: Local) -> None:
+        """A large answer is over one version: nothing of it leaves before others were asked anew."""
+
+        def change(handler: BaseHTTPRequestHandler, query: str) -> None:
+            if len(endpoint.queries) == 1:
+                engine.call(engine.engine.switch(replace(snapshot, version="v2")))
+            answering(store_of(FIRST))(handler, query)
+
+        with asking(snapshot, change, large_answer_bytes=20) as (engine, endpoint):
+            query = f"{P}SELECT * {{ ?s :p ?o SERVICE <{endpoint.address}> {{ ?s :p ?r }} }}"
+
+            async def work() -> tuple[str, str | None, bytes]:
+                large = await engine.engine.stream(QueryRequest(query))
+                assert isinstance(large, LargeAnswer)
+                body = b"".join([part async for part in large.parts()])
+                large.close()
+                return large.version, large.etag, body
+
+            version, etag, body = engine.call(work())
+            assert (version, etag, len(endpoint.queries)) == ("v2", None, 2)
+            assert bag(body) == engine.rows(query.removeprefix(P))
 
     def test_query_when_its_client_leaves(self, snapshot: Local) -> None:
         """Cancelling a query frees its place."""

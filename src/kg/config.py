@@ -50,6 +50,13 @@ class Settings:
     max_query_depth: int = _setting(100, "nesting of a query, in levels")
     max_query_patterns: int = _setting(100, "OPTIONALs, and triple patterns in one group, in a query")
     max_answer_bytes: int = _setting(100_000_000, "size of an answer, in bytes")
+    large_answer_bytes: int = _setting(
+        1_000_000, "size past which an answer is sent while it is written, in bytes"
+    )
+    spool_bytes: int = _setting(
+        2_000_000_000, "large answers on their way to clients, in bytes on disk; one client has a quarter"
+    )
+    client_timeout_s: float = _setting(60.0, "seconds a client may leave the next 64 kB of an answer untaken")
     max_body_bytes: int = _setting(2_000_000, "size of a request body, in bytes")
     cache_bytes: int = _setting(64_000_000, "memory for cached answers, in bytes")
     services: str = _setting("", "SPARQL endpoints that SERVICE may ask, separated by spaces; none if empty")

@@ -263,7 +263,7 @@ class EndpointTimeoutError(EndpointError):
 
 
 class BusyError(KGError):
-    """Every worker and every place in the queue is taken; field `retry_after_s`."""
+    """Every worker and every place in the queue, or all room for large answers, is taken; `retry_after_s`."""
 
     outcome = Outcome(503, 1)
     title = "The service is busy"

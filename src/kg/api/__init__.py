@@ -3,6 +3,8 @@ The web service: each module translates HTTP into one call; no rule of the proje
 
     negotiation   which media type a client wants
     responses     headers, conditional requests, problem documents
+    transfers     answers on their way; a large one leaves while it is written
+    recall        responses to requests that come again, byte for byte
     state         the engine, the contents, the watch for a new version
     protocol      /sparql
     service_description   what /sparql says of itself
@@ -30,6 +32,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 import kg
 from kg.api import descriptions, graph_store, linked_data, negotiation, openapi, pages, protocol, templates
@@ -52,6 +55,24 @@ __all__ = ["create_app", "create_app_from_environment"]
 log = logging.getLogger("kg.api")
 
 
+class Application(FastAPI):
+    """
+    The application; queries at `/sparql` go straight to their endpoint.
+
+    Routing, dependencies and the layers around them cost more than a small query: what they would do for this
+    one path is done here. The route itself stays, for the API description and for other methods.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        is_query = scope["type"] == "http" and scope["path"] == "/sparql" and scope["method"] in _QUERYING
+        if is_query and not scope.get("root_path"):
+            scope["app"] = self
+            await _straight(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     """
     Make the web application.
@@ -70,7 +91,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         finally:
             await state.close()
 
-    app = FastAPI(
+    app = Application(
         title="Lateral",
         version=kg.__version__,
         description="A knowledge graph of how states cooperate, with the passage behind every triple.",
@@ -97,6 +118,23 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 def create_app_from_environment() -> FastAPI:
     """Make the web application from `KG_*` settings; uvicorn calls this by name."""
     return create_app(Settings.from_environment())
+
+
+async def _query(scope: Scope, receive: Receive, send: Send) -> None:
+    request = Request(scope, receive)
+    try:
+        response = await _QUERYING[scope["method"]](request)
+    except KGError as error:
+        response = await _on_error(request, error)
+    except ClientDisconnect as error:
+        response = await _on_disconnect(request, error)
+    except Exception as error:
+        response = await _on_fault(request, error)
+    await response(scope, receive, send)
+
+
+_QUERYING = {"GET": protocol.ask_by_get, "POST": protocol.ask_by_post}
+_straight = Envelope(_query)
 
 
 async def health(request: Request) -> Response:

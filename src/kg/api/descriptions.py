@@ -14,9 +14,10 @@ from kg import names
 from kg.api import negotiation
 from kg.api.pages import SUFFIXES
 from kg.api.protocol import endpoint
-from kg.api.responses import add_get, respond
+from kg.api.responses import add_get
 from kg.api.state import State
 from kg.api.templates import find_template
+from kg.api.transfers import give
 from kg.engine import QueryRequest
 from kg.templates import is_iri
 
@@ -61,9 +62,8 @@ async def _give(request: Request, graph: str, *, only: str | None = None) -> Res
     media_type = wanted or negotiation.require(request.headers.get("accept"), list(SUFFIXES.values()))
     suffix = next(one for one, kind in SUFFIXES.items() if kind == media_type)
     query = _query(graph, endpoint(request), only)
-    answer = await State.of(request).engine.query(QueryRequest(query=query, format=suffix))
-    headers = {"KG-Version": answer.version, "Link": f'<{names.DATASET}>; rel="describes"'}
-    return respond(request, answer.body, media_type, etag=answer.etag, headers=headers)
+    headers = {"Link": f'<{names.DATASET}>; rel="describes"'}
+    return await give(request, QueryRequest(query=query, format=suffix), media_type, headers=headers)
 
 
 def _query(graph: str, address: str, only: str | None) -> str:

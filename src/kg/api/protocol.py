@@ -21,6 +21,7 @@ from kg.api.pages import render
 from kg.api.responses import add_get, respond
 from kg.api.service_description import DESCRIBED, serialize, service_description
 from kg.api.state import State
+from kg.api.transfers import give
 from kg.contents import parse_rows
 from kg.engine import FORMATS, QueryRequest, query_form
 from kg.errors import (
@@ -118,8 +119,7 @@ async def ask_by_post(request: Request) -> Response:
 
 async def answer(request: Request, operation: Operation) -> Response:
     """Run an operation and answer in the format that the client wants most."""
-    state = State.of(request)
-    form = query_form(operation.query, state.engine.settings)
+    form = query_form(operation.query, State.of(request).engine.settings)
     format_name, media_type = choose_format(request, operation, form)
     wanted = QueryRequest(
         query=operation.query,
@@ -131,8 +131,7 @@ async def answer(request: Request, operation: Operation) -> Response:
     )
     if format_name == "html":
         return await editor(request, operation.query, wanted, form)
-    result = await state.engine.query(wanted)
-    return respond(request, result.body, media_type, etag=result.etag, headers={"KG-Version": result.version})
+    return await give(request, wanted, media_type, is_recallable=True)
 
 
 def choose_format(request: Request, operation: Operation, form: str) -> tuple[str, str]:

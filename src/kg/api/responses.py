@@ -19,6 +19,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kg.api import negotiation
+from kg.api.recall import Recorder
 from kg.errors import KGError
 
 log = logging.getLogger("kg.api")
@@ -66,11 +67,17 @@ def respond(
     Source: RFC 9110, section 13.1.2 (If-None-Match).
     """
     tag = _quoted(etag or hashlib.sha256(body).hexdigest()[:32])
-    all_headers = {"ETag": tag, "Vary": "Accept", "Cache-Control": "no-cache", **(headers or {})}
-    if status == HTTPStatus.OK and _is_held(request.headers.get("if-none-match"), tag):
+    all_headers = usual_headers(tag, headers)
+    if status == HTTPStatus.OK and is_held(request.headers.get("if-none-match"), tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=all_headers)
     all_headers["Content-Type"] = with_charset(media_type)
     return Response(body, status, headers=all_headers)
+
+
+def usual_headers(tag: str | None, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the headers of every answer, and more."""
+    tagged = {"ETag": tag} if tag else {}
+    return {**tagged, "Vary": "Accept", "Cache-Control": "no-cache", **(more or {})}
 
 
 def with_charset(media_type: str) -> str:
@@ -88,7 +95,13 @@ def _quoted(tag: str) -> str:
     return tag if tag.startswith(('"', 'W/"')) else f'"{tag}"'
 
 
-def _is_held(header: str | None, tag: str) -> bool:
+def is_held(header: str | None, tag: str) -> bool:
+    """
+    Say whether a client that sends this If-None-Match holds what the tag stands for.
+
+    >>> is_held('"a", W/"b"', '"b"'), is_held(None, '"b"')
+    (True, False)
+    """
     if not header:
         return False
     held = {one.strip().removeprefix("W/") for one in header.split(",")}
@@ -136,6 +149,7 @@ class Envelope:
             await self.app(scope, receive, send)
             return
         is_head = scope["method"] == "HEAD"
+        recorder = Recorder.of(scope)
 
         async def send_wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -144,6 +158,8 @@ class Envelope:
                     headers.setdefault(name, value)
             elif is_head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
+            if recorder is not None:
+                recorder.take(message)
             await send(message)
 
         if scope["method"] == "OPTIONS":

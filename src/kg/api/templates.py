@@ -21,6 +21,7 @@ from kg.api.pages import by_topic, render
 from kg.api.protocol import read_fields
 from kg.api.responses import add_get, respond
 from kg.api.state import State
+from kg.api.transfers import give
 from kg.contents import Contents, parse_rows, select
 from kg.engine import FORMATS, QueryRequest
 from kg.errors import KGError, NotAcceptableError, NotFoundError, ParameterError
@@ -138,13 +139,14 @@ async def run(request: Request, topic: str, name: str) -> Response:
     query = template.bind(asked.values, resolve=await state.contents.resolver(state.engine, template))
     query, page = await _turn_to(state, template, query, asked)
     client = request.client.host if request.client else ""
-    engine_format = format_name if format_name in _RESULT_FORMATS else "json"
-    answer = await state.engine.query(QueryRequest(query=query, format=engine_format, client=client))
     links = [f'<{Asked(asked.values, None, None).address(template.key)}>; rel="canonical"']
     links += _page_links(template, asked, page)
-    headers = {"Link": ", ".join(links), "KG-Version": answer.version}
+    headers = {"Link": ", ".join(links)}
     if format_name in _RESULT_FORMATS:
-        return respond(request, answer.body, media_type, etag=answer.etag, headers=headers)
+        wanted = QueryRequest(query=query, format=format_name, client=client)
+        return await give(request, wanted, media_type, headers=headers)
+    answer = await state.engine.query(QueryRequest(query=query, format="json", client=client))
+    headers["KG-Version"] = answer.version
     table = tables.Table(
         key=template.key,
         address=names.BASE.rstrip("/") + Asked(asked.values, None, None).address(template.key),

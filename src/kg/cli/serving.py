@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 import uvicorn
+from uvicorn.importer import import_from_string
 
 from kg.cli.call import tell_held
 from kg.config import Settings
@@ -22,6 +23,7 @@ from kg.errors import MissingPartError, PortTakenError, UsageError
 from kg.templates import NOT_PUBLIC
 
 _FACTORY = "kg.api:create_app_from_environment"
+_PROTOCOL = "kg.api.recall:recalling_protocol"
 
 
 @contextmanager
@@ -42,6 +44,7 @@ def take_port(settings: Settings) -> Iterator[socket.socket]:
         raise UsageError(f"--host {host}: not an address of this machine ({error}).") from error
     with taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound_clients(taken, settings)
         try:
             taken.bind(address)
             taken.listen(128)
@@ -59,6 +62,17 @@ def take_port(settings: Settings) -> Iterator[socket.socket]:
         yield taken
 
 
+def bound_clients(taken: socket.socket, settings: Settings) -> None:
+    """
+    Have the system drop a connection whose client takes nothing for too long (Linux).
+
+    Source: tcp(7), TCP_USER_TIMEOUT; connections have it from the socket that accepts them.
+    """
+    if sys.platform == "linux":
+        timeout_ms = round(settings.client_timeout_s * 1000)
+        taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+
+
 def run(snapshot: Snapshot, settings: Settings, taken: socket.socket, *, started: float) -> None:
     """
     Serve a version until told to stop.
@@ -74,7 +88,14 @@ def run(snapshot: Snapshot, settings: Settings, taken: socket.socket, *, started
     """
     for one in fields(Settings):
         os.environ[f"KG_{one.name.upper()}"] = str(getattr(settings, one.name))
-    config = uvicorn.Config(_FACTORY, factory=True, log_level="warning", lifespan="on", server_header=False)
+    config = uvicorn.Config(
+        _FACTORY,
+        factory=True,
+        http=import_from_string(_PROTOCOL)(settings),
+        log_level="warning",
+        lifespan="on",
+        server_header=False,
+    )
     server = _Server(config, _welcome(snapshot, settings, taken), started)
     with hold(snapshot):
         try:

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 from kg.config import Settings
 from kg.engine.clauses import Clauses
-from kg.engine.formats import FORMATS, SELECT, Format
+from kg.engine.formats import FORMATS, SELECT
 from kg.engine.groups import Clause
+from kg.engine.lanes import Lane
 from kg.engine.lexer import position
 from kg.engine.limits import Examined
-from kg.engine.pool import Lane
+from kg.engine.question import QueryRequest, Question
 from kg.engine.remote import UNBOUND, Allowance, Remote, Row, write_term
+from kg.engine.run import Deadline
 from kg.errors import EndpointError, EndpointTimeoutError, QueryError, QueryTimeoutError, QueryTooDeepError
 
 if TYPE_CHECKING:
     import httpx
-
-    from kg.engine.service import QueryRequest
 
 QUERIES_AT_ONCE, QUERIES_PER_CLIENT = 8, 2
 MOST_CLAUSES = 10
@@ -40,7 +40,7 @@ BINDING_SHARE, REMOTE_SHARE = 0.25, 0.8
 NOWHERE = "urn:x-lateral:empty"
 XSD_STRING = "http://www.w3.org/2001/XMLSchema#string"
 
-Run = Callable[["QueryRequest", Examined, Format], Awaitable[tuple[bytes, str]]]
+Run = Callable[[Question], Awaitable[tuple[bytes, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +52,29 @@ class Bindings:
 
 
 @dataclass(slots=True)
-class Question:
+class Inquiry:
     """One federated query on its way: what it asks locally, and what it may still spend."""
 
-    request: QueryRequest
-    examined: Examined
+    question: Question
     run: Run
-    deadline: float
+    deadline: Deadline
     allowed: Allowance
     versions: set[str] = field(default_factory=set)
 
     @property
     def left_s(self) -> float:
         """Seconds until the deadline."""
-        return max(self.deadline - time.monotonic(), 0.1)
+        return max(self.deadline.at_s - time.monotonic(), 0.1)
+
+    @property
+    def examined(self) -> Examined:
+        """The query, examined."""
+        return self.question.examined
+
+    @property
+    def request(self) -> QueryRequest:
+        """The request that it came in."""
+        return self.question.request
 
     async def ask(
         self, text: str, *, form: str = SELECT, is_empty: bool = True, timeout_s: float | None = None
@@ -77,7 +86,8 @@ class Question:
             examined = replace(examined, from_default=(), from_named=())
             request = replace(request, default_graphs=(NOWHERE,), named_graphs=())
         is_table = form in FORMATS["json"].forms
-        body, version = await self.run(request, examined, FORMATS["json" if is_table else "nt"])
+        form_wanted = FORMATS["json" if is_table else "nt"]
+        body, version = await self.run(Question(request, examined, form_wanted))
         self.versions |= set() if is_empty else {version}
         return json.loads(body) if is_table else None
 
@@ -98,24 +108,22 @@ class Federation:
         )
 
     @asynccontextmanager
-    async def place(self, client: str, *, deadline: float) -> AsyncIterator[None]:
+    async def place(self, client: str, *, deadline: Deadline) -> AsyncIterator[None]:
         """
         Hold a place among the federated queries that run at once.
 
         Raises:
             BusyError: None was free.
         """
-        await self.lane.acquire(client, timeout_s=deadline - time.monotonic())
+        await self.lane.acquire(client, timeout_s=deadline.at_s - time.monotonic())
         try:
             yield
         finally:
             self.lane.release(client)
 
-    async def rewrite(
-        self, request: QueryRequest, examined: Examined, run: Run, *, deadline: float
-    ) -> tuple[Examined, set[str]]:
+    async def rewrite(self, question: Question, run: Run, *, deadline: Deadline) -> Question:
         """
-        Return the query with rows for each SERVICE clause, and the versions of the dataset that were asked.
+        Return the query with rows for each SERVICE clause, bound to the versions that were asked for them.
 
         The query is parsed whole before anything is sent.
 
@@ -123,6 +131,7 @@ class Federation:
             QueryError: It does not parse, or asks an endpoint that is not listed, or where it may not.
             EndpointError: An endpoint failed, and the clause does not say SILENT.
         """
+        examined = question.examined
         clauses = await asyncio.to_thread(Clauses, examined.text)
         if len(clauses.found) > MOST_CLAUSES:
             raise QueryTooDeepError(
@@ -130,19 +139,20 @@ class Federation:
                 limit=MOST_CLAUSES,
                 found=len(clauses.found),
             )
-        question = Question(request, examined, run, deadline, Allowance(self.settings))
-        await question.ask(clauses.outline(), form=examined.form)
-        endpoints = await self._resolve(question, clauses)
+        inquiry = Inquiry(question, run, deadline, Allowance(self.settings))
+        await inquiry.ask(clauses.outline(), form=examined.form)
+        endpoints = await self._resolve(inquiry, clauses)
         async with self.remote.client() as client:
             for clause, endpoint in zip(clauses.found, endpoints, strict=True):
-                await self._replace(question, clauses, clause, endpoint, client)
-        return replace(examined, text=clauses.render(), is_volatile=True), question.versions
+                await self._replace(inquiry, clauses, clause, endpoint, client)
+        rewritten = replace(examined, text=clauses.render(), is_volatile=True)
+        return replace(question, examined=rewritten, versions=frozenset(inquiry.versions))
 
-    async def _resolve(self, question: Question, clauses: Clauses) -> list[str]:
+    async def _resolve(self, inquiry: Inquiry, clauses: Clauses) -> list[str]:
         """Resolve the endpoints by the query's own prologue, and refuse those that are not listed."""
         names = [clause.name.text for clause in clauses.found]
         columns = " ".join(f"({name} AS ?e{number})" for number, name in enumerate(names))
-        document = await question.ask(f"{question.examined.prologue}\nSELECT {columns} {{}}")
+        document = await inquiry.ask(f"{inquiry.examined.prologue}\nSELECT {columns} {{}}")
         (row,) = document["results"]["bindings"]
         endpoints = [row[f"e{number}"]["value"] for number in range(len(names))]
         for clause, endpoint in zip(clauses.found, endpoints, strict=True):
@@ -165,20 +175,20 @@ class Federation:
         )
 
     async def _replace(
-        self, question: Question, clauses: Clauses, clause: Clause, endpoint: str, client: httpx.AsyncClient
+        self, inquiry: Inquiry, clauses: Clauses, clause: Clause, endpoint: str, client: httpx.AsyncClient
     ) -> None:
         """Put an endpoint's rows in the place of a clause."""
-        prologue, body = question.examined.prologue, clauses.inside(clause)
-        document = await question.ask(f"{prologue}\nSELECT * {{ {body} }}")
+        prologue, body = inquiry.examined.prologue, clauses.inside(clause)
+        document = await inquiry.ask(f"{prologue}\nSELECT * {{ {body} }}")
         columns = tuple(document["head"]["vars"])
-        bindings = await self._bindings(question, clauses, clause, columns)
-        base = f"BASE <{question.request.base}>\n" if question.request.base else ""
+        bindings = await self._bindings(inquiry, clauses, clause, columns)
+        base = f"BASE <{inquiry.request.base}>\n" if inquiry.request.base else ""
         chosen = " ".join(f"?{name}" for name in columns) or "(1 AS ?one)"
         queries = [
             f"{base}{prologue}\nSELECT {chosen} WHERE {{ {values} {body} }}" for values in _batches(bindings)
         ]
         try:
-            rows = await self._ask_all(question, endpoint, client, queries, columns)
+            rows = await self._ask_all(inquiry, endpoint, client, queries, columns)
         except EndpointError:
             if not clause.is_silent:
                 raise
@@ -187,15 +197,15 @@ class Federation:
 
     async def _ask_all(
         self,
-        question: Question,
+        inquiry: Inquiry,
         endpoint: str,
         client: httpx.AsyncClient,
         queries: Sequence[str],
         columns: Sequence[str],
     ) -> list[Row]:
         """Send queries side by side; what they take of the deadline leaves time for the rest."""
-        limit_s = question.left_s * REMOTE_SHARE
-        how: dict[str, Any] = {"columns": columns, "allowed": question.allowed}
+        limit_s = inquiry.left_s * REMOTE_SHARE
+        how: dict[str, Any] = {"columns": columns, "allowed": inquiry.allowed}
         try:
             async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
                 work = [self.remote.select(client, endpoint, one, **how) for one in queries]
@@ -213,21 +223,21 @@ class Federation:
         return [row for task in tasks for row in task.result()]
 
     async def _bindings(
-        self, question: Question, clauses: Clauses, clause: Clause, columns: Iterable[str]
+        self, inquiry: Inquiry, clauses: Clauses, clause: Clause, columns: Iterable[str]
     ) -> Bindings | None:
         """Run the patterns beside a clause, and return the values to send along; `None` where none can be."""
         pattern, variables = clauses.narrowing(clause)
         shared = sorted(clauses.bound_in(clause) & variables & set(columns))
-        examined = question.examined
+        examined = inquiry.examined
         if not shared or examined.is_volatile:
             return None
         graphs = [f"FROM {one}" for one in examined.from_default]
         graphs += [f"FROM NAMED {one}" for one in examined.from_named]
         chosen = " ".join(f"?{name}" for name in shared)
         text = f"{examined.prologue}\nSELECT DISTINCT {chosen} {' '.join(graphs)} WHERE {{ {pattern} }} "
-        limit_s = question.left_s * BINDING_SHARE
+        limit_s = inquiry.left_s * BINDING_SHARE
         try:
-            found = await question.ask(f"{text} LIMIT {MOST_BINDINGS + 1}", is_empty=False, timeout_s=limit_s)
+            found = await inquiry.ask(f"{text} LIMIT {MOST_BINDINGS + 1}", is_empty=False, timeout_s=limit_s)
         except QueryTimeoutError:
             return None
         return choose_bindings(shared, found["results"]["bindings"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from kg.config import Settings
 from kg.engine.formats import FORMS
@@ -18,6 +19,7 @@ from kg.errors import QueryError, QuerySyntaxError, QueryTooDeepError, UpdateRef
 UPDATES = ("INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY", "WITH")
 VOLATILE = frozenset({"NOW", "RAND", "UUID", "STRUUID"})
 OPERATORS_PER_PATTERN = 10
+REMEMBERED_QUERIES, REMEMBERED_LENGTH = 128, 8_000
 _COUNTED_WORDS = frozenset(
     {"UNION", "FILTER", "BIND", "AS", "MINUS", "EXISTS", "GRAPH", "OPTIONAL", "LATERAL", "HAVING"}
 )
@@ -64,7 +66,7 @@ def query_form(text: str, settings: Settings | None = None) -> str:
 
 def examine(text: str, settings: Settings) -> Examined:
     """
-    Check a query against the limits and find its form.
+    Check a query against the limits and find its form; a short query that was just examined is not again.
 
     Raises:
         QuerySyntaxError: No form, an open string, brackets that do not match.
@@ -72,6 +74,10 @@ def examine(text: str, settings: Settings) -> Examined:
         UpdateRefusedError: It is an update.
         QueryError: It asks for federation, and the settings list no endpoint.
     """
+    return (_examine_again if len(text) <= REMEMBERED_LENGTH else _examine)(text, settings)
+
+
+def _examine(text: str, settings: Settings) -> Examined:
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
@@ -80,6 +86,9 @@ def examine(text: str, settings: Settings) -> Examined:
         _refuse_size("bytes", size, settings.max_query_bytes, name="max_query_bytes")
     text = decode_escapes(text)
     return _Examination(text, settings).run()
+
+
+_examine_again = lru_cache(maxsize=REMEMBERED_QUERIES)(_examine)
 
 
 def _refuse_size(what: str, found: int, limit: int, *, name: str) -> None:

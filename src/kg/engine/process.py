@@ -8,13 +8,19 @@ import json
 import os
 import signal
 import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from kg.engine.worker import FRAME, frame
 
 CLOSE_TIMEOUT_S = 1.0
-LOW_PRIORITY = 10
+LOW_PRIORITY = 5
+PROCESS_CLOCK = 2  # what clock_getcpuclockid(3) puts beside the number of a process
 BUFFER_BYTES = 1 << 20
+TakePart = Callable[[bytes], Awaitable[None]]
 
 
 class WorkerDiedError(Exception):
@@ -137,9 +143,15 @@ class WorkerProcess:
         self.is_spent = False
         self._priority: int | None = None
 
-    async def ask(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    async def ask(
+        self, message: dict[str, Any], take_part: TakePart | None = None
+    ) -> tuple[dict[str, Any], bytes]:
         """
         Send one message and return the header and the body of the answer.
+
+        Args:
+            message: A job, or what sets the worker up.
+            take_part: Takes the parts that come before; only a job with `large_bytes` has any.
 
         Raises:
             WorkerDiedError: The process ended first.
@@ -148,9 +160,11 @@ class WorkerProcess:
         try:
             stdin.write(frame(message))
             await stdin.drain()
-            header_bytes, body_bytes = FRAME.unpack(await stdout.readexactly(FRAME.size))
-            header: dict[str, Any] = json.loads(await stdout.readexactly(header_bytes))
-            body = await stdout.readexactly(body_bytes)
+            header, body = await self._read_frame(stdout)
+            while "part" in header:
+                assert take_part is not None
+                await take_part(body)
+                header, body = await self._read_frame(stdout)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             self.is_spent = True
             # a channel that closes on something unread is reset: the query is innocent
@@ -162,6 +176,12 @@ class WorkerProcess:
         self.is_spent = bool(header.get("recycle"))
         return header, body
 
+    @staticmethod
+    async def _read_frame(stdout: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
+        header_bytes, body_bytes = FRAME.unpack(await stdout.readexactly(FRAME.size))
+        header: dict[str, Any] = json.loads(await stdout.readexactly(header_bytes))
+        return header, await stdout.readexactly(body_bytes)
+
     @property
     def is_alive(self) -> bool:
         """Say whether the process can be asked."""
@@ -171,11 +191,26 @@ class WorkerProcess:
         returncode = await self._process.wait()
         return WorkerDiedError(returncode, self._process.last_words(), has_begun=has_begun)
 
+    def processor_s(self) -> float | None:
+        """Return how long it has had the processor, in seconds; `None` where the system does not say."""
+        if sys.platform != "linux":
+            return None
+        try:
+            return time.clock_gettime(~self.pid << 3 | PROCESS_CLOCK)
+        except OSError:
+            return None
+
     def lower(self) -> None:
-        """Let other processes go first."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            self._priority = os.getpriority(os.PRIO_PROCESS, self.pid)
-            os.setpriority(os.PRIO_PROCESS, self.pid, LOW_PRIORITY)
+        """
+        Let other processes go first.
+
+        Source: sched(7): between sessions the number of the autogroup counts, where the kernel has them.
+        """
+        if self._priority is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                self._priority = os.getpriority(os.PRIO_PROCESS, self.pid)
+                os.setpriority(os.PRIO_PROCESS, self.pid, LOW_PRIORITY)
+                self._set_group(LOW_PRIORITY)
 
     def restore(self) -> None:
         """Undo `lower`; where the system does not allow that, the worker is spent."""
@@ -183,9 +218,20 @@ class WorkerProcess:
             return
         try:
             os.setpriority(os.PRIO_PROCESS, self.pid, self._priority)
+            self.is_spent |= not self._set_group(self._priority)
             self._priority = None
         except (ProcessLookupError, PermissionError):
             self.is_spent = True
+
+    def _set_group(self, priority: int) -> bool:
+        """Set the priority of its session; say whether that is so, or there is nothing to set."""
+        try:
+            Path(f"/proc/{self.pid}/autogroup").write_text(str(priority))
+        except FileNotFoundError:
+            return True
+        except OSError:  # not ours, or set too often
+            return False
+        return True
 
     def kill(self) -> None:
         """End the process at once, whatever it does."""

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from kg.engine.pool import Lane, Pool
-from kg.engine.process import WorkerProcess
+from kg.config import Settings
+from kg.engine.lanes import Lane
+from kg.engine.pool import Pool
+from kg.engine.process import TakePart, WorkerProcess
+from kg.engine.question import QueryRequest
 
 GRACE_S = 0.25
 
@@ -21,6 +24,12 @@ class Deadline:
 
     at_s: float
     timeout_s: float
+
+    @classmethod
+    def of(cls, request: QueryRequest, settings: Settings, *, arrived_s: float | None = None) -> Deadline:
+        """Return the deadline of a request that came at a time by the monotonic clock, or now."""
+        timeout_s = min(request.timeout_s or settings.timeout_s, settings.timeout_s)
+        return cls((time.monotonic() if arrived_s is None else arrived_s) + timeout_s, timeout_s)
 
     @property
     def is_past(self) -> bool:
@@ -46,7 +55,7 @@ class Run:
         client: str,
         *,
         take: Callable[[float], Awaitable[tuple[WorkerProcess, Pool]]],
-        keep: Callable[[Coroutine[Any, Any, None]], None],
+        keep: Callable[[Coroutine[Any, Any, None]], object],
         deadline: Deadline,
     ) -> None:
         self._lane, self._client, self._until_s = lane, client, deadline.at_s
@@ -61,9 +70,21 @@ class Run:
         return self._pool
 
     @property
+    def started_s(self) -> float:
+        """When the query began, by the monotonic clock."""
+        return self._started
+
+    @property
     def elapsed_s(self) -> float:
         """How long the query has run, in seconds."""
         return (time.monotonic() if self._ended is None else self._ended) - self._started
+
+    @property
+    def processor_s(self) -> float:
+        """How long it has had the processor, in seconds; where nobody says, how long it has run."""
+        if self._processor_s is None or (used_s := self._worker.processor_s()) is None:
+            return self.elapsed_s
+        return used_s - self._processor_s
 
     async def __aenter__(self) -> Run:
         await self._lane.acquire(self._client, timeout_s=self._until_s - time.monotonic())
@@ -74,10 +95,11 @@ class Run:
             raise
         return self
 
-    def start(self, job: dict[str, Any]) -> None:
+    def start(self, job: dict[str, Any], take_part: TakePart | None = None) -> None:
         """Send the query."""
         self._started = time.monotonic()
-        self._task = asyncio.create_task(self._worker.ask(job))
+        self._processor_s = self._worker.processor_s()
+        self._task = asyncio.create_task(self._worker.ask(job, take_part))
 
     async def wait(self, until_s: float, *, unless: asyncio.Event | None = None) -> bool:
         """Wait until a time, by the monotonic clock, or until an event; say whether the query ended."""
@@ -98,7 +120,9 @@ class Run:
         self._worker.lower()
 
     def move_to(self, lane: Lane) -> bool:
-        """Move to another lane, worker and all; say whether it had a place."""
+        """Move to another lane, worker and all; say whether it had a place, or was there already."""
+        if lane is self._lane:
+            return True
         if not lane.try_acquire(self._client):
             return False
         self._lane.release(self._client)

@@ -1,9 +1,10 @@
 """
 A worker process: one store, one query at a time. It is forked from the loader (`zygote`).
 
-Frames come on its channel and go back on it: the lengths of a JSON header and of a body, then both. Before
-the first it gives up what it does not need: network and privileges are gone already, new files and memory
-past its bound go here. When the channel closes it ends, in the middle of a query too.
+Frames come on its channel and go back on it: the lengths of a JSON header and of a body, then both. A large
+answer leaves in parts, a frame each, before the frame that says how it ended. Before the first job it gives
+up what it does not need: network and privileges are gone already, new files and memory past its bound go
+here. When the channel closes it ends, in the middle of a query too.
 
 Source: setrlimit(2), proc(5) on smaps_rollup.
 """
@@ -25,56 +26,12 @@ from typing import Any, BinaryIO
 
 import pyoxigraph as ox
 
+from kg.engine.serialisation import GRAPHS, ROWS, NotCarriedError, TooLargeError, answer
+
 FRAME = struct.Struct(">IQ")
 OWN_SHARE, LEFT_OVER_SHARE = 2, 4
-_ROWS = {
-    "json": ox.QueryResultsFormat.JSON,
-    "xml": ox.QueryResultsFormat.XML,
-    "csv": ox.QueryResultsFormat.CSV,
-    "tsv": ox.QueryResultsFormat.TSV,
-}
-_GRAPHS = {
-    "ttl": ox.RdfFormat.TURTLE,
-    "nt": ox.RdfFormat.N_TRIPLES,
-    "nq": ox.RdfFormat.N_QUADS,
-    "trig": ox.RdfFormat.TRIG,
-    "rdf": ox.RdfFormat.RDF_XML,
-    "jsonld": ox.RdfFormat.JSON_LD,
-}
 _PRIVATE = re.compile(rb"Private_\w+:\s+(\d+) kB")
-_NOT_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 _NO_TRIPLE_TERMS = "JSON-LD does not support RDF 1.2"
-_ROOT = re.compile(rb"<rdf:RDF( [^>]*)?>")
-_XMLNS = re.compile(rb"( xmlns:([^=]+)=\"[^\"]*\")")
-_PREFIX_LINE = re.compile(rb"@prefix ([^:\s]*): <[^>]*> \.\n")
-
-
-class TooLargeError(Exception):
-    """The answer passed its bound."""
-
-
-class NotCarriedError(Exception):
-    """The format cannot carry this answer."""
-
-
-class BoundedWriter:
-    """Keep what is written, up to a bound in bytes."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self.size = 0
-        self.chunks: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        """Keep a piece; raise when the bound is passed."""
-        self.size += len(data)
-        if self.size > self.max_bytes:
-            raise TooLargeError
-        self.chunks.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing: there is nowhere to flush to."""
 
 
 def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
@@ -92,99 +49,6 @@ def frame(header: dict[str, Any], body: bytes = b"") -> bytes:
     return FRAME.pack(len(text), len(body)) + text
 
 
-def answer(store: ox.Store, job: dict[str, Any], *, prefixes: dict[str, str], max_bytes: int) -> bytes:
-    """Run one query and serialise its answer, on one thread, in one call."""
-    arguments: dict[str, Any] = {"base_iri": job["base"]}
-    defaults, named = job["default_graphs"], job["named_graphs"]
-    if not (defaults or named) and len(job["from_default"]) > 1:
-        defaults = _resolve(store, job, job["from_default"])
-        named = _resolve(store, job, job["from_named"])
-    if len(defaults) > 1:
-        store = _merge(store, defaults, named)
-        arguments["default_graph"] = ox.DefaultGraph()
-        arguments["named_graphs"] = [ox.NamedNode(one) for one in named]
-    elif defaults or named:
-        arguments["default_graph"] = [ox.NamedNode(one) for one in defaults]
-        arguments["named_graphs"] = [ox.NamedNode(one) for one in named]
-    results: Any = store.query(job["query"], **arguments)
-    output: Any = BoundedWriter(max_bytes)
-    name = job["format"]
-    if name in _ROWS and not isinstance(results, ox.QueryTriples):
-        results.serialize(output, _ROWS[name])
-    elif name in ("ttl", "trig", "rdf"):
-        ox.serialize(results, output, _GRAPHS[name], prefixes=prefixes)
-    else:
-        results.serialize(output, _GRAPHS[name])
-    return _mended(b"".join(output.chunks), name)
-
-
-def _resolve(store: ox.Store, job: dict[str, Any], names: list[str]) -> list[str]:
-    """Turn graph names, as the query writes them, into IRIs, by the query's own prologue."""
-    if not names:
-        return []
-    columns = " ".join(f"({name} AS ?g{number})" for number, name in enumerate(names))
-    rows: Any = store.query(f"{job['prologue']}\nSELECT {columns} {{}}", base_iri=job["base"])
-    return [term.value for term in next(iter(rows))]
-
-
-def _merge(store: ox.Store, defaults: list[str], named: list[str]) -> ox.Store:
-    """Return a dataset whose default graph holds each triple of several graphs once."""
-    merged = ox.Store()
-    for name in dict.fromkeys(defaults):
-        merged.extend(
-            ox.Quad(quad.subject, quad.predicate, quad.object)
-            for quad in store.quads_for_pattern(None, None, None, ox.NamedNode(name))
-        )
-    for name in dict.fromkeys(named):
-        merged.extend(store.quads_for_pattern(None, None, None, ox.NamedNode(name)))
-    return merged
-
-
-def _mended(body: bytes, name: str) -> bytes:
-    """Correct what pyoxigraph 0.5 writes: carriage returns in XML, prefixes unused and in any order."""
-    if name in ("xml", "rdf"):
-        if b"<oxprefix: " in body:
-            raise NotCarriedError("RDF/XML cannot write a predicate whose IRI does not end in a name")
-        if _NOT_XML.search(body):
-            raise NotCarriedError("XML cannot write a control character that the answer holds")
-        body = body.replace(b"\r", b"&#13;")
-        return body if name == "xml" else _tidy_namespaces(body)
-    if name in ("ttl", "trig"):
-        return _tidy_prefixes(body)
-    return body
-
-
-def _tidy_prefixes(body: bytes) -> bytes:
-    lines: list[bytes] = []
-    end = 0
-    while match := _PREFIX_LINE.match(body, end):
-        lines.append(match.group())
-        end = match.end()
-    used = [line for line in lines if _is_used(line.split(b" ", 2)[1], body, end)]
-    return b"".join(sorted(used)) + body[end:]
-
-
-def _is_used(prefix: bytes, body: bytes, start: int) -> bool:
-    """Say whether a prefix stands somewhere, not as the end of a longer one."""
-    if body.find(prefix, start) < 0:
-        return False
-    return re.compile(rb"(?<![\w.-])" + re.escape(prefix)).search(body, start) is not None
-
-
-def _tidy_namespaces(body: bytes) -> bytes:
-    """Keep the namespaces that an element of RDF/XML uses, in the order of their names."""
-    root = _ROOT.search(body)
-    if root is None:
-        return body
-    declared = _XMLNS.findall(root.group())
-    used = [
-        whole
-        for whole, prefix in declared
-        if prefix == b"rdf" or body.find(b"<" + prefix + b":", root.end()) >= 0
-    ]
-    return body[: root.start()] + b"<rdf:RDF" + b"".join(sorted(used)) + b">" + body[root.end() :]
-
-
 class Worker:
     """One store, bounded; answers frames until there are no more. Made in the loader, run in a fork of it."""
 
@@ -199,8 +63,8 @@ class Worker:
         job: dict[str, Any] = {
             key: [] for key in ("default_graphs", "named_graphs", "from_default", "from_named")
         }
-        for name in (*_ROWS, *_GRAPHS):
-            query = "SELECT * {}" if name in _ROWS else "CONSTRUCT {} {}"
+        for name in (*ROWS, *GRAPHS):
+            query = "SELECT * {}" if name in ROWS else "CONSTRUCT {} {}"
             self._answer({**job, "query": query, "prologue": "", "base": None, "format": name})
         self._answer({**job, "query": "?", "prologue": "", "base": None, "format": "json"})
 
@@ -239,7 +103,7 @@ class Worker:
     def _answer(self, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         try:
             bound = {"prefixes": self.setup["prefixes"], "max_bytes": self.setup["max_answer_bytes"]}
-            return {"ok": True}, answer(self.store, job, **bound)
+            return {"ok": True}, answer(self.store, job, **bound, leave=self._send_part)
         except TooLargeError:
             return {"error": "too_large"}, b""
         except NotCarriedError as error:
@@ -251,6 +115,9 @@ class Worker:
         except Exception as error:
             kind = "not_carried" if _NO_TRIPLE_TERMS in str(error) else "evaluation"
             return {"error": kind, "message": str(error)}, b""
+
+    def _send_part(self, body: bytes) -> None:
+        self._send({"part": True}, body)
 
     def _send(self, header: dict[str, Any], body: bytes = b"") -> None:
         self.target.write(frame(header, body))

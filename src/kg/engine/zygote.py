@@ -1,12 +1,12 @@
 """
 The loader process: it loads a snapshot once and forks workers from it, which share its memory.
 
-It has one thread, imports nothing of ours but `worker`, and never sees a query. Standard input is a unix
-socket: first a frame that sets it up, then one byte for each worker wanted, with the worker's two descriptors
-(its channel, its standard error). Standard output takes the reports, a line of JSON each: ready, forked,
-ended. When standard input closes, it ends its workers and itself.
+It has one thread, imports nothing of ours but `worker` and what that needs, and never sees a query. Standard
+input is a unix socket: first a frame that sets it up, then one byte for each worker wanted, with the worker's
+two descriptors (its channel, its standard error). Standard output takes the reports, a line of JSON each:
+ready, forked, ended. When standard input closes, it ends its workers and itself.
 
-Source: fork(2), unix(7) on SCM_RIGHTS.
+Source: fork(2), unix(7) on SCM_RIGHTS, sched(7) on autogroups.
 """
 
 from __future__ import annotations
@@ -118,6 +118,9 @@ class Zygote:
     def _become_worker(self, channel: int, errors: int) -> NoReturn:
         """Keep this worker's own descriptors and nothing else, then answer."""
         try:
+            # Linux shares the processor out between sessions first: workers of one would have one share
+            # together, however many queries run (sched(7), autogroup).
+            os.setsid()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.dup2(channel, 0)
