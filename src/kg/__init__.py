@@ -19,9 +19,11 @@ The map, lowest row first; a module imports from lower rows only:
     5  contents     labels, search and sizes of one version, read by SPARQL
     5  validation   data graph + shapes graph -> problems with places; a contribution -> its verdict
     6  publication  check, infer and publish one version, whole or not at all
+    6  reporting    problems -> text, JSON, SARIF, sh:ValidationReport
     6  tables       spreadsheets -> statements with their cells; the forms to fill
     7  client       questions and SPARQL for Python, over HTTP or a folder: kg.Graph
     7  contributions  taken, reviewed, published, corrected, retracted: durable, with history
+    7  isolation    validation in processes of their own: bounded, without network, ended when nobody waits
     8  api          the web service; each part translates HTTP into one call
     9  mcp          the Model Context Protocol, for language models, over what api holds
    10  cli          one function per verb of `kg`

@@ -58,6 +58,15 @@ class Settings:
     )
     client_timeout_s: float = _setting(60.0, "seconds a client may leave the next 64 kB of an answer untaken")
     max_body_bytes: int = _setting(2_000_000, "size of a request body, in bytes")
+    validate_places: int = _setting(2, "validations that may run at once")
+    validate_queue: int = _setting(16, "validations that may wait before 503")
+    validate_timeout_s: float = _setting(20.0, "seconds from a validation's arrival to its answer")
+    validate_memory_bytes: int = _setting(
+        800_000_000, "memory that one validation may take beside the dataset, in bytes"
+    )
+    max_validate_bytes: int = _setting(
+        5_000_000, "size of what is sent to /validate, shapes included, in bytes"
+    )
     cache_bytes: int = _setting(64_000_000, "memory for cached answers, in bytes")
     services: str = _setting("", "SPARQL endpoints that SERVICE may ask, separated by spaces; none if empty")
     max_service_rows: int = _setting(20_000, "rows that the SERVICE clauses of a query may bring")

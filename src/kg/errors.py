@@ -12,6 +12,8 @@ Every error that Lateral raises on purpose, and what each means outside.
     │   └── UpdateRefusedError  an update where only queries are answered    exit 1   403
     ├── QueryTimeoutError       ended at its deadline                        exit 1   503
     ├── QueryMemoryError        ended at its memory limit                    exit 1   503
+    ├── ValidationTimeoutError  validation was ended at its deadline         exit 1   503
+    ├── ValidationMemoryError   validation was ended at its memory limit     exit 1   503
     ├── AnswerTooLargeError     the answer passed its size limit             exit 1   413
     ├── EndpointError           a server that SERVICE asked failed           exit 1   502
     │   └── EndpointTimeoutError  it did not answer in time                  exit 1   504
@@ -239,6 +241,20 @@ class QueryMemoryError(KGError):
 
     outcome = Outcome(503, 1)
     title = "The query needed too much memory"
+
+
+class ValidationTimeoutError(KGError):
+    """Validation was ended at its deadline; field `validate_timeout_s`."""
+
+    outcome = Outcome(503, 1)
+    title = "The validation took too long"
+
+
+class ValidationMemoryError(KGError):
+    """Validation was ended at its memory limit; field `validate_memory_bytes`."""
+
+    outcome = Outcome(503, 1)
+    title = "The validation needed too much memory"
 
 
 class AnswerTooLargeError(KGError):

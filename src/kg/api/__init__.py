@@ -15,6 +15,8 @@ The web service: each module translates HTTP into one call; no rule of the proje
     descriptions  /.well-known/void, /.well-known/sparql-examples
     linked_data   /id, /concept, /claim, /passage, /document, /graph, /data, /ontology
     portraits     what the graph says of one thing
+    sending       what a request to /validate carries
+    validation    /validate
     pages         /, /search, /page, /documents
 """
 
@@ -35,7 +37,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 import kg
-from kg.api import descriptions, graph_store, linked_data, negotiation, openapi, pages, protocol, templates
+from kg.api import (
+    descriptions,
+    graph_store,
+    linked_data,
+    negotiation,
+    openapi,
+    pages,
+    protocol,
+    templates,
+    validation,
+)
 from kg.api.responses import (
     Envelope,
     add_get,
@@ -103,7 +115,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     )
     app.state.kg = state
     app.add_middleware(Envelope)
-    for module in (protocol, graph_store, templates, openapi, descriptions, linked_data, pages):
+    for module in (protocol, graph_store, templates, openapi, descriptions, linked_data, validation, pages):
         module.add_routes(app)
     add_get(app, "/health", health, summary="How the service is")
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")

@@ -246,14 +246,14 @@ def content_type(request: Request, accepted: Sequence[str]) -> str:
     return kind
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, *, limit: int | None = None) -> bytes:
     """
-    Read a body up to the limit of the settings.
+    Read a body up to a limit in bytes, that of the settings where none is given.
 
     Raises:
         BodyTooLargeError: It is longer.
     """
-    limit = State.of(request).settings.max_body_bytes
+    limit = State.of(request).settings.max_body_bytes if limit is None else limit
     body = bytearray()
     announced = request.headers.get("content-length", "")
     length = int(announced) if announced.isascii() and announced.isdecimal() else 0

@@ -18,6 +18,7 @@ from kg.contents import Contents
 from kg.dataset import Snapshot, find_snapshot, hold
 from kg.engine import Engine
 from kg.errors import KGError, MissingPartError
+from kg.isolation import Validator
 from kg.names import Prefixes, load_prefixes
 from kg.templates import Template, load_templates
 
@@ -37,6 +38,7 @@ class State:
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         self.settings = settings
+        self.validator = Validator(settings)
         self._given = engine
         self._engine: Engine | None = engine
         self._contents: Contents | None = None
@@ -91,6 +93,7 @@ class State:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
+        await self.validator.close()
         if self._given is None and self._engine is not None:
             await self._engine.close()
         self._held.close()

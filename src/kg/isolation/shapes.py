@@ -1,0 +1,218 @@
+"""Plain SHACL: data and shapes as statements with places → pyshacl's report, and problems with places."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import pyoxigraph as ox
+import pyshacl
+import rdflib
+from pyshacl.errors import ReportableRuntimeError
+from rdflib import RDF, SH
+from rdflib.term import Node
+
+from kg import names
+from kg.errors import Problem, UsageError
+from kg.parsing import Reading
+from kg.reporting import annotate
+from kg.turtle import Span, Statement, Term
+from kg.validation import Published, to_rdflib
+
+MAX_DEPTH = 30
+_LEVELS = {str(SH.Violation): "error", str(SH.Warning): "warning", str(SH.Info): "note"}
+_QUERIES = {str(one) for one in (SH.select, SH.ask, SH.construct)}
+_ASKS_OTHERS = re.compile(r"\b(?:SERVICE|FROM|LOAD)\b", re.IGNORECASE)
+_NOT_CODE = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|<[^<>\s]*>|#[^\n]*|[?$]\w+|[\w-]*:[\w-]*")
+_REFUSED_TERMS = {
+    str(SH.js): "JavaScript is not run",
+    str(SH.jsFunctionName): "JavaScript is not run",
+    str(SH.jsLibrary): "JavaScript is not run",
+    str(SH.jsLibraryURL): "JavaScript is not run",
+    str(SH.rule): "rules are not run",
+    names.OWL + "imports": "nothing is fetched, so that what it imports would be missing",
+}
+
+
+def refusals(shapes: Reading) -> Iterator[Problem]:
+    """Yield what shapes ask for that is not done here: other services and files, scripts, rules, imports."""
+    for one in shapes.statements:
+        reason = _REFUSED_TERMS.get(one.predicate.value)
+        span = one.places.predicate if one.places else None
+        if one.predicate.value in _QUERIES:
+            asked = _ASKS_OTHERS.search(_NOT_CODE.sub(" ", one.object.value))
+            span = one.places.object if one.places else None
+            reason = f"{asked[0].upper()} asks others, and nothing is fetched" if asked else None
+        if reason:
+            problem = Problem(
+                f"{reason}: expected shapes that stand for themselves.",
+                shapes.path,
+                one.line,
+                fix="leave it out." if reason.startswith(("J", "r")) else "send all of it with this request.",
+                code="refused-shape",
+            )
+            yield _placed(problem, span)
+
+
+def _placed(problem: Problem, span: Span | None) -> Problem:
+    if span is None:
+        return problem
+    line, column, end_line, end_column, cell = span
+    return replace(
+        problem, line=line, column=column, end_line=end_line, end_column=end_column, cell=cell or None
+    )
+
+
+def to_graph(statements: Iterable[Statement], *, label: str) -> rdflib.Graph:
+    """
+    Return statements, whatever graph they stand in, as one rdflib graph, lexical forms kept.
+
+    Args:
+        statements: Of one text.
+        label: What sets its blank nodes apart from those of other texts.
+    """
+    graph = rdflib.Graph()
+    log = logging.getLogger("rdflib.term")
+    was_disabled, log.disabled = log.disabled, True
+    try:
+        for one in statements:
+            triple = (_to_node(term, label) for term in (one.subject, one.predicate, one.object))
+            graph.add(tuple(triple))  # type: ignore[arg-type]
+    finally:
+        log.disabled = was_disabled
+    return graph
+
+
+def _to_node(term: Term, label: str) -> Node:
+    if term.kind == "iri":
+        return rdflib.URIRef(term.value)
+    if term.kind == "blank":
+        # one that was written and one in brackets may have the same number
+        kind = "a" if "[" in term.value else "w"
+        return rdflib.BNode(
+            f"{label}{kind}{re.sub(r'[^A-Za-z0-9]', lambda m: f'_{ord(m[0]):x}_', term.value)}"
+        )
+    if term.language:
+        return rdflib.Literal(term.value, lang=term.language)
+    datatype = rdflib.URIRef(term.datatype) if term.datatype else None
+    return rdflib.Literal(term.value, datatype=datatype, normalize=False)
+
+
+def hold_to_shapes(
+    data: Reading, shapes: rdflib.Graph, published: Published
+) -> tuple[rdflib.Graph, list[Problem]]:
+    """
+    Return pyshacl's report, each result with its place, and the results as problems in file order.
+
+    Raises:
+        UsageError: The shapes cannot be used.
+    """
+    graph = to_graph(data.statements, label="data")
+    if shapes is published.shapes:
+        below = ox.NamedNode(names.RDFS + "subClassOf")
+        graph += to_rdflib(
+            published.store.quads_for_pattern(None, below, None, ox.NamedNode(names.ONTOLOGY_GRAPH))
+        )
+    report = _run(graph, shapes)
+    places = _Places(data.statements)
+    told: list[tuple[Problem, Node]] = []
+    for whole in report.subjects(RDF.type, SH.ValidationReport):
+        for result in report.objects(whole, SH.result):
+            told.append((_tell(report, result, data, places, published), result))
+    told.sort(key=lambda one: (one[0].line or 0, one[0].column or 0, one[0].message))
+    for problem, result in told:
+        annotate(report, result, problem)
+    return report, [problem for problem, _ in told]
+
+
+def _run(data: rdflib.Graph, shapes: rdflib.Graph) -> rdflib.Graph:
+    log = logging.getLogger("rdflib.term")
+    was_disabled, log.disabled = log.disabled, True
+    try:
+        _, report, text = pyshacl.validate(
+            data,
+            shacl_graph=shapes,
+            inference="none",
+            inplace=True,
+            advanced=False,
+            js=False,
+            meta_shacl=False,
+            do_owl_imports=False,
+            max_validation_depth=MAX_DEPTH,
+        )
+    except ReportableRuntimeError as error:
+        raise UsageError(f"the shapes cannot be used: {error}") from error
+    finally:
+        log.disabled = was_disabled
+    if not isinstance(report, rdflib.Graph):
+        raise UsageError(f"the shapes cannot be used: {text}")
+    return report
+
+
+class _Places:
+    """Where the statements of a text stand, by what results name."""
+
+    def __init__(self, statements: Sequence[Statement]) -> None:
+        self.values: dict[tuple[Node, Node, Node], Span] = {}
+        self.paths: dict[tuple[Node, Node], Span] = {}
+        self.subjects: dict[Node, Span] = {}
+        self.objects: dict[Node, Span] = {}
+        for one in statements:
+            if one.places is None:
+                continue
+            subject, path, value = (_to_node(term, "data") for term in one[1:4])
+            self.values.setdefault((subject, path, value), one.places.object)
+            self.paths.setdefault((subject, path), one.places.predicate)
+            self.subjects.setdefault(subject, one.places.subject)
+            self.objects.setdefault(value, one.places.object)
+
+    def find(self, focus: Node | None, path: Node | None, value: Node | None) -> Span | None:
+        """Return where a result is best shown: its value, else its property, else the node it is about."""
+        if focus is None:
+            return None
+        if path is not None and value is not None and (focus, path, value) in self.values:
+            return self.values[focus, path, value]
+        if path is not None and (focus, path) in self.paths:
+            return self.paths[focus, path]
+        return self.subjects.get(focus) or self.objects.get(focus)
+
+
+def _tell(
+    report: rdflib.Graph, result: Node, data: Reading, places: _Places, published: Published
+) -> Problem:
+    focus, path, value = (report.value(result, one) for one in (SH.focusNode, SH.resultPath, SH.value))
+    component = report.value(result, SH.sourceConstraintComponent)
+    severity = str(report.value(result, SH.resultSeverity))
+    message = " ".join(sorted(str(one) for one in report.objects(result, SH.resultMessage)))
+    span = places.find(focus, path, value)
+    short = {**published.prefixes.namespaces, **data.prefixes}
+    problem = Problem(
+        f"{_name(focus, short)}: {message or 'refused'}",
+        data.path,
+        subject=str(focus) if isinstance(focus, rdflib.URIRef) else None,
+        code=code_of(str(component)),
+        level=_LEVELS.get(severity, "error"),
+        found=_name(value, short) if value is not None and value != focus else None,
+    )
+    return _placed(problem, span)
+
+
+def code_of(component: str) -> str:
+    """
+    Return the code of a constraint component.
+
+    >>> code_of(str(SH.MinCountConstraintComponent))
+    'min-count'
+    """
+    local = re.split(r"[#/]", component)[-1].removesuffix("ConstraintComponent") or "constraint"
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", local).lower()
+
+
+def _name(node: Node | None, prefixes: dict[str, str]) -> str:
+    if isinstance(node, rdflib.URIRef):
+        return names.Prefixes(prefixes).compress(str(node))
+    if isinstance(node, rdflib.BNode):
+        return "a blank node"
+    return node.n3()[:80] if isinstance(node, rdflib.Literal) else "all of it"

@@ -1,0 +1,134 @@
+"""
+Problems as RDF: `sh:ValidationReport`.
+
+A result has a constraint component where exactly one stands behind a code; what no shape refused has none.
+Where it stands is said in the words of the W3C's Pointers vocabulary, since SHACL has none for lines.
+
+Source: SHACL, section 3.6, https://www.w3.org/TR/shacl/#validation-report
+Source: Pointer Methods in RDF 1.0, https://www.w3.org/TR/Pointers-in-RDF10/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import rdflib
+from rdflib import DC, RDF, SH, XSD, Namespace
+from rdflib.term import Node
+
+from kg.errors import Problem
+from kg.reporting.report import Report
+from kg.turtle import Term
+
+EARL = Namespace("http://www.w3.org/ns/earl#")
+PTR = Namespace("http://www.w3.org/2009/pointers#")
+GRAPHS = {
+    "ttl": "text/turtle",
+    "jsonld": "application/ld+json",
+    "nt": "application/n-triples",
+    "rdf": "application/rdf+xml",
+    "trig": "application/trig",
+    "nq": "application/n-quads",
+}
+_WRITERS = {
+    "ttl": "turtle",
+    "jsonld": "json-ld",
+    "nt": "nt",
+    "rdf": "pretty-xml",
+    "trig": "trig",
+    "nq": "nquads",
+}
+_SEVERITIES = {"error": SH.Violation, "warning": SH.Warning, "note": SH.Info}
+_COMPONENTS = {
+    "derived-property": SH.MaxCountConstraintComponent,
+    "malformed-value": SH.PatternConstraintComponent,
+    "misplaced-property": SH.ClosedConstraintComponent,
+    "reversed-values": SH.LessThanConstraintComponent,
+    "too-long": SH.MaxLengthConstraintComponent,
+    "too-many-values": SH.MaxCountConstraintComponent,
+    "unequal-values": SH.EqualsConstraintComponent,
+    "withheld-text": SH.MaxCountConstraintComponent,
+    "wrong-language": SH.LanguageInConstraintComponent,
+}
+_UNSAFE_IRI = re.compile('[\x00-\x20<>"{}|^`\\\\]')
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def write_graph(report: Report, format_name: str, prefixes: Iterable[tuple[str, str]] = ()) -> bytes:
+    """Write a report in an RDF format, a key of `GRAPHS`."""
+    graph = report.graph if report.graph is not None else to_graph(report)
+    given = [*prefixes, ("sh", str(SH)), ("earl", str(EARL)), ("ptr", str(PTR)), ("dc", str(DC))]
+    for prefix, namespace in given:
+        graph.bind(prefix, namespace, replace=True)
+    if format_name in ("trig", "nq"):
+        whole = rdflib.Dataset()
+        for prefix, namespace in given:
+            whole.bind(prefix, namespace, replace=True)
+        for triple in graph:
+            whole.add(triple)
+        return whole.serialize(format=_WRITERS[format_name], encoding="utf-8")
+    return graph.serialize(format=_WRITERS[format_name], encoding="utf-8")
+
+
+def to_graph(report: Report) -> rdflib.Graph:
+    """Return problems as a `sh:ValidationReport`, which conforms only if it has no result."""
+    graph = rdflib.Graph()
+    whole = rdflib.BNode()
+    graph.add((whole, RDF.type, SH.ValidationReport))
+    graph.add((whole, SH.conforms, rdflib.Literal(not report.problems)))
+    for problem in report.problems:
+        node = rdflib.BNode()
+        graph.add((whole, SH.result, node))
+        for predicate, value in _describe(report, problem):
+            graph.add((node, predicate, value))
+        annotate(graph, node, problem)
+    return graph
+
+
+def _describe(report: Report, problem: Problem) -> Iterable[tuple[Node, Node]]:
+    yield RDF.type, SH.ValidationResult
+    yield SH.resultSeverity, _SEVERITIES[problem.level]
+    fix = f" Fix: {problem.fix}" if problem.fix else ""
+    yield SH.resultMessage, rdflib.Literal(_NOT_XML.sub("\ufffd", problem.message + fix), lang="en")
+    component = _COMPONENTS.get(problem.code or "")
+    if component is not None:
+        yield SH.sourceConstraintComponent, component
+    found = report.find_statement(problem)
+    focus = problem.subject or (found[0].subject.value if found and found[0].subject.kind == "iri" else None)
+    if focus and ":" in focus and not _UNSAFE_IRI.search(focus):
+        yield SH.focusNode, rdflib.URIRef(focus)
+    if found and found[1] != "subject" and found[0].subject.value == focus:
+        statement, part = found
+        yield SH.resultPath, rdflib.URIRef(statement.predicate.value)
+        value = _to_node(statement.object) if part == "object" else None
+        if value is not None:
+            yield SH.value, value
+
+
+def annotate(graph: rdflib.Graph, node: Node, problem: Problem) -> None:
+    """Add to a result the code of its problem and where it stands."""
+    if problem.code:
+        graph.add((node, DC.type, rdflib.Literal(problem.code)))
+    if problem.line is None:
+        return
+    pointer = rdflib.BNode()
+    graph.add((node, EARL.pointer, pointer))
+    graph.add((pointer, RDF.type, PTR.LineCharPointer))
+    if problem.path is not None:
+        graph.add((pointer, PTR.reference, rdflib.Literal(str(problem.path))))
+    for predicate, number in ((PTR.lineNumber, problem.line), (PTR.charNumber, problem.column)):
+        if number is not None:
+            graph.add((pointer, predicate, rdflib.Literal(str(number), datatype=XSD.positiveInteger)))
+
+
+def _to_node(term: Term) -> Node | None:
+    if term.kind == "iri":
+        return None if _UNSAFE_IRI.search(term.value) else rdflib.URIRef(term.value)
+    if term.kind == "blank":
+        return None
+    text = _NOT_XML.sub("\ufffd", term.value)
+    if term.language:
+        return rdflib.Literal(text, lang=term.language)
+    datatype = rdflib.URIRef(term.datatype) if term.datatype else None
+    return rdflib.Literal(text, datatype=datatype, normalize=False)

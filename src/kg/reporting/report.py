@@ -1,0 +1,86 @@
+"""What was found in some texts, before it has a form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import rdflib
+
+from kg.errors import Problem
+from kg.turtle import Statement
+
+LEVELS = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    What was found in some texts.
+
+    Args:
+        problems: In the order of the texts, causes before consequences.
+        texts: The texts by path, to show lines of.
+        statements: What the texts say by path, to tell which property and value a problem is about.
+        graph: A report that a SHACL engine wrote, with its results; without one it is written from problems.
+        about: What else to say of the validation: profile, version.
+    """
+
+    problems: tuple[Problem, ...]
+    texts: Mapping[Path, str] = field(default_factory=dict)
+    statements: Mapping[Path, tuple[Statement, ...]] = field(default_factory=dict)
+    graph: rdflib.Graph | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def join(cls, reports: Iterable[Report], **about: Any) -> Report:
+        """Return one report of several texts, in their order."""
+        found = list(reports)
+        return cls(
+            tuple(one for each in found for one in each.problems),
+            {path: text for each in found for path, text in each.texts.items()},
+            {path: statements for each in found for path, statements in each.statements.items()},
+            None,
+            about,
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many problems there are of each level."""
+        counted = Counter(one.level for one in self.problems)
+        return {level: counted[level] for level in LEVELS}
+
+    @property
+    def conforms(self) -> bool:
+        """Whether nothing is refused."""
+        return self.counts["error"] == 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return {
+            "conforms": self.conforms,
+            **self.about,
+            "counts": self.counts,
+            "problems": [one.as_json() for one in self.problems],
+        }
+
+    def find_statement(self, problem: Problem) -> tuple[Statement, str] | None:
+        """Return the statement at the place of a problem, and which part of it stands there."""
+        at = (problem.line, problem.column)
+        if problem.path is None or problem.column is None:
+            return None
+        found: tuple[Statement, str] | None = None
+        for one in self.statements.get(problem.path, ()):
+            if one.places is None:
+                continue
+            for part in ("object", "predicate", "subject"):
+                span = getattr(one.places, part)
+                is_about = problem.subject in (None, one.subject.value)
+                if (span.line, span.column) == at and (is_about or found is None):
+                    found = one, part
+                    if is_about:
+                        return found
+        return found
