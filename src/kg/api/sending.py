@@ -24,25 +24,13 @@ from starlette.requests import Request
 from kg.api.protocol import FORM, content_type, decode, read_body, read_fields
 from kg.api.state import State
 from kg.errors import NotFoundError, UnsupportedMediaError, UsageError
-from kg.isolation import PROFILES, Sent
+from kg.isolation import ALIASES, MEDIA_TYPES, PROFILES, Sent
 from kg.names import slugify
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 MAX_PARTS = 20
-# What is taken, with the suffix that a text without a name gets.
-MEDIA_TYPES = {
-    "text/turtle": ".ttl",
-    "application/trig": ".trig",
-    "application/n-triples": ".nt",
-    "application/n-quads": ".nq",
-    "application/ld+json": ".jsonld",
-    "application/rdf+xml": ".rdf",
-}
-_BY_SUFFIX = {suffix: media_type for media_type, suffix in MEDIA_TYPES.items()}
-_ALIASES = {"application/x-turtle": "text/turtle", "application/x-trig": "application/trig"}
 _COPIES = (".txt", ".md", ".text", "")
-_UNTOLD = ("", "application/octet-stream", "text/plain", "binary/octet-stream")
 _REFUSED_FIELDS = {
     "loadImports": "nothing is fetched: send what is imported as externalRules",
     "contentQuery": "nothing is fetched: send the content itself",
@@ -93,7 +81,7 @@ async def read_request(request: Request) -> Asked:
     for name, value in read_fields(request.scope["query_string"]):
         _take_field(asked, name, value)
     header = request.headers.get("content-type", "")
-    accepted = [*MEDIA_TYPES, *_ALIASES, MULTIPART, FORM, JSON]
+    accepted = [*MEDIA_TYPES, *ALIASES, MULTIPART, FORM, JSON]
     kind = content_type(request, accepted)
     if kind not in accepted:
         raise UnsupportedMediaError(f"a body of type {kind!r} is not taken", accepted=accepted)
@@ -111,7 +99,7 @@ async def read_request(request: Request) -> Asked:
     elif kind == JSON:
         _take_json(asked, body)
     else:
-        asked.data.append(_sent(body, "", kind, "data"))
+        asked.data.append(Sent.of(body, "", kind, "data"))
     return asked.settled()
 
 
@@ -124,9 +112,9 @@ def _take_field(asked: Asked, name: str, value: str) -> None:
     elif name in ("format", "reportSyntax"):
         asked.format = value
     elif name in ("text", "file"):
-        asked.data.append(_sent(value.encode(), "", "", "data"))
+        asked.data.append(Sent.of(value.encode(), "", "", "data"))
     elif name == "shapes":
-        asked.shapes.append(_sent(value.encode(), "", "", f"shapes-{len(asked.shapes) + 1}"))
+        asked.shapes.append(Sent.of(value.encode(), "", "", f"shapes-{len(asked.shapes) + 1}"))
 
 
 async def _take_parts(asked: Asked, header: str, body: bytes) -> None:
@@ -170,9 +158,9 @@ async def _take_file(asked: Asked, name: str, part: UploadFile) -> None:
         asked.documents[slug] = _copy(content, file_name)
     elif name == "shapes":
         told = f"shapes-{len(asked.shapes) + 1}"
-        asked.shapes.append(_sent(content, file_name, part.content_type or "", told))
+        asked.shapes.append(Sent.of(content, file_name, part.content_type or "", told))
     elif name in ("file", "text", "data"):
-        asked.data.append(_sent(content, file_name, part.content_type or "", "data"))
+        asked.data.append(Sent.of(content, file_name, part.content_type or "", "data"))
     else:
         raise UsageError(f"a file named {name!r} is not taken: expected file, shapes or document")
 
@@ -190,37 +178,6 @@ def _copy(content: bytes, file_name: str) -> str:
             f"a copy {file_name[:80]!r} is not taken: send its plain text, as UTF-8", accepted=["text/plain"]
         )
     return decode(content)
-
-
-def _sent(content: bytes, file_name: str, media_type: str, told: str) -> Sent:
-    """
-    Return a text with its name and type: as said, else by its suffix, else by how it begins.
-
-    Raises:
-        UnsupportedMediaError: Its type is none that is taken.
-    """
-    kind = media_type.split(";")[0].strip().lower()
-    kind = _ALIASES.get(kind, kind)
-    suffix = PurePath(file_name).suffix.lower()
-    if kind in _UNTOLD:
-        kind = _BY_SUFFIX.get(suffix, "") if suffix else _guess(content)
-    if kind not in MEDIA_TYPES:
-        named = media_type or file_name
-        raise UnsupportedMediaError(
-            f"{named[:80]!r} is not taken. Accepted: {', '.join(MEDIA_TYPES)}.", accepted=list(MEDIA_TYPES)
-        )
-    name = file_name if suffix in _BY_SUFFIX else (file_name or told) + MEDIA_TYPES[kind]
-    return Sent(content, name, kind)
-
-
-def _guess(content: bytes) -> str:
-    """Tell the type of a text without one: TriG reads Turtle, N-Triples and most N-Quads too."""
-    start = content[:200].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith((b'{"', b"{\n", b"{\r", b"{ ", b"[{", b"[\n")) and b'"' in start:
-        return "application/ld+json"
-    if start.startswith((b"<?xml", b"<rdf:RDF", b"<!DOCTYPE")):
-        return "application/rdf+xml"
-    return "application/trig"
 
 
 def _take_json(asked: Asked, body: bytes) -> None:
@@ -246,7 +203,7 @@ def _take_json(asked: Asked, body: bytes) -> None:
     for name in ("validationType", "reportSyntax"):
         _take_field(asked, name, _text(found, name))
     content = _embedded(found, "contentToValidate")
-    asked.data.append(_sent(content, "", _text(found, "contentSyntax"), "data"))
+    asked.data.append(Sent.of(content, "", _text(found, "contentSyntax"), "data"))
     rules = found.get("externalRules") or []
     if not isinstance(rules, Sequence) or isinstance(rules, str) or len(rules) > MAX_PARTS:
         raise UsageError(
@@ -256,7 +213,7 @@ def _take_json(asked: Asked, body: bytes) -> None:
         if not isinstance(one, Mapping):
             raise UsageError("a rule set is not an object with ruleSet", parameter="externalRules")
         told = f"shapes-{number}"
-        asked.shapes.append(_sent(_embedded(one, "ruleSet"), "", _text(one, "ruleSyntax"), told))
+        asked.shapes.append(Sent.of(_embedded(one, "ruleSet"), "", _text(one, "ruleSyntax"), told))
 
 
 def _text(found: Mapping[str, Any], name: str) -> str:

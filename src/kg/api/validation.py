@@ -19,11 +19,11 @@ from starlette.responses import Response
 from kg.api import negotiation
 from kg.api.pages import render
 from kg.api.responses import add_get, respond
-from kg.api.sending import JSON, MAX_PARTS, MEDIA_TYPES, MULTIPART, Asked, read_request
+from kg.api.sending import JSON, MAX_PARTS, MULTIPART, Asked, read_request
 from kg.api.state import State
 from kg.dataset import find_snapshot
 from kg.errors import KGError, MissingPartError, NotAcceptableError
-from kg.isolation import PROFILES, Answer, Job
+from kg.isolation import MEDIA_TYPES, PROFILES, Answer, Job
 from kg.reporting import FORMATS
 
 _T = TypeVar("_T")
@@ -80,7 +80,7 @@ async def validate(request: Request) -> Response:
         return await _validate_for_page(request, asked)
     answer = await _answer(request, asked, wanted)
     status = 200 if answer.is_judged else 400
-    headers = {"Cache-Control": "no-store", "KG-Conforms": str(answer.conforms).lower()}
+    headers = {"Cache-Control": "no-store"}
     return respond(request, answer.body, FORMATS[wanted], status=status, headers=headers)
 
 

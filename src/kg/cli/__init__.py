@@ -6,7 +6,7 @@ Results go to standard output, progress and errors to standard error. Modules ar
 so that `kg --help` is quick.
 """
 
-from kg.cli import contributing, documents, graph, tables
+from kg.cli import contributing, documents, graph, tables, validating
 from kg.cli.call import main
 
-__all__ = ["contributing", "documents", "graph", "main", "tables"]
+__all__ = ["contributing", "documents", "graph", "main", "tables", "validating"]

@@ -6,16 +6,30 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from kg.errors import (
     BodyTooLargeError,
     KGError,
     NotFoundError,
+    UnsupportedMediaError,
     UsageError,
     ValidationMemoryError,
 )
 
+# What is taken, with the suffix that a text without a name gets.
+MEDIA_TYPES = {
+    "text/turtle": ".ttl",
+    "application/trig": ".trig",
+    "application/n-triples": ".nt",
+    "application/n-quads": ".nq",
+    "application/ld+json": ".jsonld",
+    "application/rdf+xml": ".rdf",
+}
+ALIASES = {"application/x-turtle": "text/turtle", "application/x-trig": "application/trig"}
+_BY_SUFFIX = {suffix: media_type for media_type, suffix in MEDIA_TYPES.items()}
+_UNTOLD = ("", "application/octet-stream", "text/plain", "binary/octet-stream")
 _FRAME = struct.Struct(">IQ")
 _RAISED = {one.__name__: one for one in (BodyTooLargeError, NotFoundError, UsageError, ValidationMemoryError)}
 
@@ -27,6 +41,46 @@ class Sent:
     content: bytes
     name: str
     media_type: str | None = None
+
+    @classmethod
+    def of(cls, content: bytes, file_name: str, media_type: str, told: str) -> Sent:
+        """
+        Return a text with its name and type: as said, else by its suffix, else by how it begins.
+
+        Args:
+            content: Its bytes.
+            file_name: Its name, or nothing.
+            media_type: Its type as sent, or nothing.
+            told: What it is called where it has no name.
+
+        Raises:
+            UnsupportedMediaError: Its type is none that is taken; field `accepted`.
+
+        >>> Sent.of(b"", "a.nq", "", "data").media_type
+        'application/n-quads'
+        """
+        kind = media_type.split(";")[0].strip().lower()
+        kind = ALIASES.get(kind, kind)
+        suffix = PurePath(file_name).suffix.lower()
+        if kind in _UNTOLD:
+            kind = _BY_SUFFIX.get(suffix, "") if suffix else _guess(content)
+        if kind not in MEDIA_TYPES:
+            raise UnsupportedMediaError(
+                f"{(media_type or file_name)[:80]!r} is not taken. Accepted: {', '.join(MEDIA_TYPES)}.",
+                accepted=list(MEDIA_TYPES),
+            )
+        name = file_name if suffix in _BY_SUFFIX else (file_name or told) + MEDIA_TYPES[kind]
+        return cls(content, name, kind)
+
+
+def _guess(content: bytes) -> str:
+    """Tell the type of a text without one: TriG reads Turtle and N-Triples too."""
+    start = content[:200].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith((b'{"', b"{\n", b"{\r", b"{ ", b"[{", b"[\n")) and b'"' in start:
+        return "application/ld+json"
+    if start.startswith((b"<?xml", b"<rdf:RDF", b"<!DOCTYPE")):
+        return "application/rdf+xml"
+    return "application/trig"
 
 
 @dataclass(frozen=True)

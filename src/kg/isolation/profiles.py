@@ -10,7 +10,7 @@ import rdflib
 
 from kg.errors import NotFoundError, Problem, UsageError
 from kg.isolation.jobs import Job, Sent
-from kg.isolation.shapes import hold_to_shapes, refusals, to_graph
+from kg.isolation.shapes import add_imported_prefixes, hold_to_shapes, refusals, to_graph
 from kg.parsing import Reading, read
 from kg.reporting import Report
 from kg.validation import Published, judge
@@ -59,11 +59,13 @@ def _as_shacl(job: Job, published: Published) -> Validated:
     if any(one.level == "error" for one in problems):
         return _validated(job, readings, problems)
     refused = tuple(one for each in readings[1:] for one in refusals(each))
-    if refused:
-        return _validated(job, readings, problems + refused, is_judged=False)
+    problems += refused
+    if any(one.level == "error" for one in refused):
+        return _validated(job, readings, problems, is_judged=False)
     shapes = rdflib.Graph()
     for number, each in enumerate(readings[1:]):
         shapes += to_graph(each.statements, label=f"shapes{number}")
+    add_imported_prefixes(shapes)
     if not job.shapes:
         shapes = published.shapes
     graph, found = hold_to_shapes(data, shapes, published)

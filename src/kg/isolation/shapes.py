@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pyoxigraph as ox
 import pyshacl
 import rdflib
 from pyshacl.errors import ReportableRuntimeError
-from rdflib import RDF, SH
+from pyshacl.monkey import rdflib_bool_patch, rdflib_bool_unpatch
+from rdflib import OWL, RDF, SH, XSD
 from rdflib.term import Node
 
 from kg import names
@@ -32,13 +34,28 @@ _REFUSED_TERMS = {
     str(SH.jsLibrary): "JavaScript is not run",
     str(SH.jsLibraryURL): "JavaScript is not run",
     str(SH.rule): "rules are not run",
-    names.OWL + "imports": "nothing is fetched, so that what it imports would be missing",
 }
+_IMPORTS = names.OWL + "imports"
 
 
 def refusals(shapes: Reading) -> Iterator[Problem]:
-    """Yield what shapes ask for that is not done here: other services and files, scripts, rules, imports."""
+    """
+    Yield what shapes ask for that is not done here: other services and files, scripts, rules.
+
+    An import is only told of: nothing is fetched, and the shapes may do without, or hold it themselves.
+    """
+    here = {one.subject.value for one in shapes.statements}
     for one in shapes.statements:
+        if one.predicate.value == _IMPORTS and one.object.value not in here:
+            told = Problem(
+                f"<{one.object.value}> is not imported: nothing is fetched, so that what it says is missing.",
+                shapes.path,
+                one.line,
+                fix="send it as further shapes.",
+                code="unfollowed-import",
+                level="warning",
+            )
+            yield _placed(told, one.places.object if one.places else None)
         reason = _REFUSED_TERMS.get(one.predicate.value)
         span = one.places.predicate if one.places else None
         if one.predicate.value in _QUERIES:
@@ -74,15 +91,45 @@ def to_graph(statements: Iterable[Statement], *, label: str) -> rdflib.Graph:
         label: What sets its blank nodes apart from those of other texts.
     """
     graph = rdflib.Graph()
-    log = logging.getLogger("rdflib.term")
-    was_disabled, log.disabled = log.disabled, True
-    try:
+    with _still(), _booleans_of_shacl():
         for one in statements:
             triple = (_to_node(term, label) for term in (one.subject, one.predicate, one.object))
             graph.add(tuple(triple))  # type: ignore[arg-type]
+    return graph
+
+
+@contextmanager
+def _still() -> Iterator[None]:
+    """Keep rdflib's log still: what is ill-formed becomes a result."""
+    log = logging.getLogger("rdflib.term")
+    was_disabled, log.disabled = log.disabled, True
+    try:
+        yield
     finally:
         log.disabled = was_disabled
-    return graph
+
+
+@contextmanager
+def _booleans_of_shacl() -> Iterator[None]:
+    """Have rdflib read booleans as pyshacl does when it reads a file: SHACL knows true, and not 1."""
+    rdflib_bool_patch()
+    try:
+        yield
+    finally:
+        rdflib_bool_unpatch()
+
+
+def add_imported_prefixes(shapes: rdflib.Graph) -> None:
+    """
+    Give each node that declares prefixes those of what it imports, as far as it is there.
+
+    Source: SHACL, section 5.2.1, https://www.w3.org/TR/shacl/#sparql-prefixes (pyshacl looks no further than
+    the node itself)
+    """
+    for node in set(shapes.objects(None, SH.prefixes)):
+        for imported in list(shapes.transitive_objects(node, OWL.imports)):
+            for declaration in list(shapes.objects(imported, SH.declare)):
+                shapes.add((node, SH.declare, declaration))
 
 
 def _to_node(term: Term, label: str) -> Node:
@@ -111,6 +158,10 @@ def hold_to_shapes(
     """
     graph = to_graph(data.statements, label="data")
     if shapes is published.shapes:
+        for triple in list(graph):  # ours come out of a store, where every plain text is an xsd:string
+            if isinstance(triple[2], rdflib.Literal) and not (triple[2].language or triple[2].datatype):
+                graph.remove(triple)
+                graph.add((*triple[:2], rdflib.Literal(str(triple[2]), datatype=XSD.string)))
         below = ox.NamedNode(names.RDFS + "subClassOf")
         graph += to_rdflib(
             published.store.quads_for_pattern(None, below, None, ox.NamedNode(names.ONTOLOGY_GRAPH))
@@ -128,24 +179,26 @@ def hold_to_shapes(
 
 
 def _run(data: rdflib.Graph, shapes: rdflib.Graph) -> rdflib.Graph:
-    log = logging.getLogger("rdflib.term")
-    was_disabled, log.disabled = log.disabled, True
     try:
-        _, report, text = pyshacl.validate(
-            data,
-            shacl_graph=shapes,
-            inference="none",
-            inplace=True,
-            advanced=False,
-            js=False,
-            meta_shacl=False,
-            do_owl_imports=False,
-            max_validation_depth=MAX_DEPTH,
-        )
+        with _still():
+            _, report, text = pyshacl.validate(
+                data,
+                shacl_graph=shapes,
+                inference="none",
+                inplace=True,
+                advanced=False,
+                js=False,
+                meta_shacl=False,
+                do_owl_imports=False,
+                max_validation_depth=MAX_DEPTH,
+            )
     except ReportableRuntimeError as error:
         raise UsageError(f"the shapes cannot be used: {error}") from error
-    finally:
-        log.disabled = was_disabled
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as error:  # shapes of strangers meet what rdflib and pyshacl never thought of
+        kind = type(error).__name__
+        raise UsageError(f"the shapes cannot be used: {kind}: {str(error)[:200]}") from error
     if not isinstance(report, rdflib.Graph):
         raise UsageError(f"the shapes cannot be used: {text}")
     return report

@@ -31,13 +31,14 @@ GRAPHS = {
     "trig": "application/trig",
     "nq": "application/n-quads",
 }
+# A text without named graphs is the same in TriG as in Turtle, and in N-Quads as in N-Triples.
 _WRITERS = {
     "ttl": "turtle",
     "jsonld": "json-ld",
     "nt": "nt",
     "rdf": "pretty-xml",
-    "trig": "trig",
-    "nq": "nquads",
+    "trig": "turtle",
+    "nq": "nt",
 }
 _SEVERITIES = {"error": SH.Violation, "warning": SH.Warning, "note": SH.Info}
 _COMPONENTS = {
@@ -61,13 +62,6 @@ def write_graph(report: Report, format_name: str, prefixes: Iterable[tuple[str, 
     given = [*prefixes, ("sh", str(SH)), ("earl", str(EARL)), ("ptr", str(PTR)), ("dc", str(DC))]
     for prefix, namespace in given:
         graph.bind(prefix, namespace, replace=True)
-    if format_name in ("trig", "nq"):
-        whole = rdflib.Dataset()
-        for prefix, namespace in given:
-            whole.bind(prefix, namespace, replace=True)
-        for triple in graph:
-            whole.add(triple)
-        return whole.serialize(format=_WRITERS[format_name], encoding="utf-8")
     return graph.serialize(format=_WRITERS[format_name], encoding="utf-8")
 
 
