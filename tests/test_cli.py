@@ -53,6 +53,7 @@ VERBS = [
     *("ask", "build", "check", "cite", "contribute", "contributions", "correct", "coverage", "evidence"),
     *("export", "format", "mcp", "query", "retract", "review", "serve", "template", "token"),
 ]
+VERBS += ["validate"]
 ALL_VERBS = sorted(verbs(main))
 
 
