@@ -16,7 +16,6 @@ import httpx
 import pyoxigraph as ox
 import pytest
 
-import kg.parsing
 from kg.config import Settings
 from kg.reporting import FORMATS, GRAPHS
 
@@ -280,12 +279,8 @@ FORMATS_OF_RDF = {
         '<e:C rdf:about="http://e/x"/></rdf:RDF>'
     ),
 }
-unmerged = pytest.mark.skipif(
-    not hasattr(kg.parsing, "NAMES"), reason="kg.parsing reads Turtle and TriG alone before issue 5 is merged"
-)
 
 
-@unmerged
 @pytest.mark.parametrize(("media_type", "text"), FORMATS_OF_RDF.items())
 def test_other_formats_are_read(service: httpx.Client, media_type: str, text: str) -> None:
     """The same data in another format has the same problem, at a place."""

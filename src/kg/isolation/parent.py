@@ -21,6 +21,7 @@ import signal
 import socket
 import sys
 import traceback
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -98,8 +99,9 @@ class Parent:
     def _warm_up(self) -> None:
         """Compute what every validation needs, and import what is imported late, before the first fork."""
         published = self.published
-        _ = (published.shapes, published.ontology, published.lexicon, published.known)
-        _ = (published.index, published.by_name)
+        for name, one in vars(Published).items():
+            if isinstance(one, cached_property):
+                getattr(published, name)
         shapes = Sent(b"<urn:s> a <http://www.w3.org/ns/shacl#NodeShape> .", "shapes.ttl", "text/turtle")
         for profile, along in (("contribution", ()), ("shacl", (shapes,))):
             job = Job(profile, Sent(_WARM_UP, "data.ttl", "text/turtle"), along)
