@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -27,6 +29,9 @@ from kg.errors import (
 )
 from kg.isolation import Answer, Job, Sent, Validator
 from kg.isolation.jobs import parse_frame, read_answer
+from kg.isolation.shapes import refusals
+from kg.names import Prefixes
+from kg.parsing import read
 
 PREFIXES = "@prefix e: <http://e/> . @prefix sh: <http://www.w3.org/ns/shacl#> .\n"
 NAMED = Sent(
@@ -308,3 +313,39 @@ def test_sent_texts_of_other_types_are_refused(name: str, media_type: str) -> No
     """What is not RDF is refused by its type."""
     with pytest.raises(UnsupportedMediaError):
         Sent.of(b"", name, media_type, "data")
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("SELECT $this { SERVICE <http://e/> { ?s ?p ?o } }", "SERVICE"),
+        ("SELECT $this\nfrom\n<file:///etc/passwd> {}", "FROM"),
+        ("SELECT $this\n\\u0046ROM <file:///etc/passwd> {}", "FROM"),
+        ("SELECT $this {} # <\nFROM <x>", "FROM"),
+        ('SELECT $this { ?s ?p """ " """ } FROM <x> { ?s ?p """ " """ }', "FROM"),
+        ("SELECT $this { ?from ?p 'FROM', <http://e/FROM>, e:SERVICE } # SERVICE", None),
+    ],
+)
+def test_shapes_ask_nobody_else(query: str, word: str | None) -> None:
+    """Queries that ask others are refused, however they are spelt; names and texts are no keywords."""
+    text = f"{PREFIXES}e:S sh:sparql [ sh:select {json.dumps(query)} ] ."
+    shapes = read(text.encode(), path=Path("s.ttl"), prefixes=Prefixes({}))
+    assert shapes.statements
+    found = [one.message.split(" ")[0] for one in refusals(shapes)]
+    assert found == ([word] if word else [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces are of Linux")
+def test_processes_have_no_network_and_write_no_files(served: Settings, snapshot: Snapshot) -> None:
+    """The parent stands in a network of its own, and its limits allow no file to grow."""
+
+    async def work(validator: Validator) -> None:
+        await validator.run(FINE, snapshot)
+        process = Path(f"/proc/{parent_of(validator)}")
+        if (process / "ns/net").readlink() == Path("/proc/self/ns/net").readlink():
+            pytest.skip("this machine lets nobody leave its network")
+        limits = (process / "limits").read_text()
+        assert re.search(r"Max file size +0 +0 ", limits)
+        assert "NoNewPrivs:\t1" in (process / "status").read_text()
+
+    with_validator(served, work)

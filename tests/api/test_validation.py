@@ -311,7 +311,7 @@ HOSTILE_SHAPES: dict[str, tuple[str, str, set[int]]] = {
     "from hidden": (
         FINE,
         select("SELECT $this\\nFR\\\\u004FM <file:///etc/passwd> { $this ?p ?o }"),
-        {200, 400},
+        {400},
     ),
     "script": (FINE, S + "sh:js [ sh:jsFunctionName 'f' ] .", {400}),
     "rule": (FINE, S + "sh:rule [ ] .", {400}),
@@ -354,7 +354,7 @@ def test_hostile_shapes_are_bounded(service: httpx.Client, name: str) -> None:
 
 HOSTILE_BODIES: dict[str, tuple[str, bytes, set[int]]] = {
     "deep brackets": ("text/turtle", b"<urn:a> <urn:b> " + b"[<urn:b> " * 40_000, {400}),
-    "deep lists": ("text/turtle", b"<urn:a> <urn:b> " + b"( " * 190_000, {400}),
+    "deep lists": ("text/turtle", b"<urn:a> <urn:b> " + b"( " * 60_000, {400}),
     "closed deep lists": ("text/turtle", b"<urn:a> <urn:b> " + b"(" * 9000 + b")" * 9000 + b" .", {200, 400}),
     "huge literal": ("text/turtle", b'<urn:a> <urn:b> "' + b"x" * (LIMIT - 100) + b'" .', {200}),
     "huge name": ("text/turtle", b"<urn:" + b"x" * (LIMIT - 100) + b"> <urn:b> 1 .", {200}),

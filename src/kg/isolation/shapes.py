@@ -27,7 +27,13 @@ MAX_DEPTH = 30
 _LEVELS = {str(SH.Violation): "error", str(SH.Warning): "warning", str(SH.Info): "note"}
 _QUERIES = {str(one) for one in (SH.select, SH.ask, SH.construct)}
 _ASKS_OTHERS = re.compile(r"\b(?:SERVICE|FROM|LOAD)\b", re.IGNORECASE)
-_NOT_CODE = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|<[^<>\s]*>|#[^\n]*|[?$]\w+|[\w-]*:[\w-]*")
+_NOT_CODE = re.compile(
+    r"\"\"\"(?:[^\"\\]|\\.|\"(?!\"\"))*\"\"\"|'''(?:[^'\\]|\\.|'(?!''))*'''"
+    r"|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|<[^<>\s]*>|#[^\n]*|[?$]\w+|[\w-]*:[\w-]*",
+    re.DOTALL,
+)
+# Source: SPARQL 1.1 Query, section 19.2 (escapes stand anywhere, in keywords too)
+_ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 _REFUSED_TERMS = {
     str(SH.js): "JavaScript is not run",
     str(SH.jsFunctionName): "JavaScript is not run",
@@ -59,7 +65,10 @@ def refusals(shapes: Reading) -> Iterator[Problem]:
         reason = _REFUSED_TERMS.get(one.predicate.value)
         span = one.places.predicate if one.places else None
         if one.predicate.value in _QUERIES:
-            asked = _ASKS_OTHERS.search(_NOT_CODE.sub(" ", one.object.value))
+            query = _ESCAPED.sub(
+                lambda found: chr(int(found[1] or found[2], 16) % 0x110000), one.object.value
+            )
+            asked = _ASKS_OTHERS.search(_NOT_CODE.sub(" ", query))
             span = one.places.object if one.places else None
             reason = f"{asked[0].upper()} asks others, and nothing is fetched" if asked else None
         if reason:
