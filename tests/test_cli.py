@@ -52,8 +52,8 @@ def verbs(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str,
 VERBS = [
     *("ask", "build", "check", "cite", "contribute", "contributions", "correct", "coverage", "evidence"),
     *("export", "format", "mcp", "query", "retract", "review", "serve", "template", "token"),
+    "validate",
 ]
-VERBS += ["validate"]
 ALL_VERBS = sorted(verbs(main))
 
 
