@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,20 +68,20 @@ class Report:
             "problems": [one.as_json() for one in self.problems],
         }
 
+    @cached_property
+    def _by_place(self) -> dict[tuple[Path, int, int], list[tuple[Statement, str]]]:
+        found: dict[tuple[Path, int, int], list[tuple[Statement, str]]] = defaultdict(list)
+        for path, statements in self.statements.items():
+            for one in statements:
+                for part in ("object", "predicate", "subject") if one.places else ():
+                    span = getattr(one.places, part)
+                    found[path, span.line, span.column].append((one, part))
+        return found
+
     def find_statement(self, problem: Problem) -> tuple[Statement, str] | None:
         """Return the statement at the place of a problem, and which part of it stands there."""
-        at = (problem.line, problem.column)
-        if problem.path is None or problem.column is None:
+        if problem.path is None or problem.line is None or problem.column is None:
             return None
-        found: tuple[Statement, str] | None = None
-        for one in self.statements.get(problem.path, ()):
-            if one.places is None:
-                continue
-            for part in ("object", "predicate", "subject"):
-                span = getattr(one.places, part)
-                is_about = problem.subject in (None, one.subject.value)
-                if (span.line, span.column) == at and (is_about or found is None):
-                    found = one, part
-                    if is_about:
-                        return found
-        return found
+        found = self._by_place.get((problem.path, problem.line, problem.column), [])
+        about = (one for one in found if problem.subject in (None, one[0].subject.value))
+        return next(about, found[0] if found else None)
