@@ -63,6 +63,13 @@ def unused_prefix(rows: Rows, rng: random.Random) -> tuple[int, ...]:
     return tuple(at + 1 for at, row in enumerate(rows) if re.search(r'\blat:|"lat:', row))
 
 
+def brace_too_many(rows: Rows, rng: random.Random) -> tuple[int, ...]:
+    """Close a claim twice; either brace is the one too many."""
+    at = rng.choice(_rows(rows, r"^}$"))
+    rows.insert(at, "}")
+    return (at + 1, at + 2)
+
+
 _LABEL = r'rdfs:label "'
 _TURTLE: dict[str, tuple[str, Garble]] = {
     "semicolon left out": ("mark left out", change(r" ;$", r" ;$", "")),
@@ -94,7 +101,7 @@ _TURTLE: dict[str, tuple[str, Garble]] = {
 _TRIG = {
     "brace not closed": ("bracket not closed", drop(r"^}$")),
     "brace not opened": ("bracket not closed", change(r"^draft:1 {$", r" {", "")),
-    "brace too many": ("bracket too many", insert(r"^}$", "}")),
+    "brace too many": ("bracket too many", brace_too_many),
 }
 _NQUADS: dict[str, tuple[str, Garble]] = {
     "dot left out": ("mark left out", change(r" \.$", r" \.$", "")),
@@ -154,7 +161,7 @@ _RDFXML: dict[str, tuple[str, Garble]] = {
     "less than": ("value garbled", change(r"<rdfs:label", r"</", " < more</")),
     "unknown prefix": ("unknown prefix", change(r"<lat:statedIn", r"lat:", "latt:")),
     "prefix not declared": ("unknown prefix", unused_prefix),
-    "relative IRI": ("IRI wrong", change(r"<lat:statedIn", r'"https\S+/', '"')),
+    "relative IRI": ("IRI wrong", change(r"<lat:statedIn", r'"https\S+/(?=quay)', '"')),
     "IRI with a space": ("IRI wrong", change(r"<lat:statedIn", r"quay-", "quay ")),
     "entity not declared": ("value garbled", change(r"<rdfs:label", r"</", " &ndash; more</")),
     "document type": ("document type", insert(r"^<rdf:RDF", '<!DOCTYPE rdf:RDF [ <!ENTITY lamp "lamp"> ]>')),

@@ -106,7 +106,7 @@ def published_claim(draft: Draft, rng: random.Random) -> Fault:
     claim = f"{BASE}claim/ipi-2024/{rng.randrange(70, 90):04}"
     one = Triple(claim, LAT + "epistemicStatus", node(BASE + "concept/status/hedged"))
     draft.triples.append(one)
-    return Fault([one])
+    return Fault([one], [one.subject])
 
 
 def published_graph(draft: Draft, rng: random.Random) -> Fault:
@@ -121,14 +121,14 @@ def published_passage(draft: Draft, rng: random.Random) -> Fault:
     """Write on a published passage."""
     one = Triple(BASE + "passage/ipi-2024/0003", LAT + "page", literal("12"))
     draft.triples.append(one)
-    return Fault([one])
+    return Fault([one], [one.subject])
 
 
 def of_the_ontology(draft: Draft, rng: random.Random) -> Fault:
     """Write on a class of the ontology."""
     one = Triple(LAT + "Mediation", LABEL, english("go-between"))
     draft.triples.append(one)
-    return Fault([one])
+    return Fault([one], [one.subject])
 
 
 def of_a_concept(draft: Draft, rng: random.Random) -> Fault:
@@ -137,7 +137,7 @@ def of_a_concept(draft: Draft, rng: random.Random) -> Fault:
         BASE + "concept/issue/small-states", "http://www.w3.org/2004/02/skos/core#altLabel", english("lamps")
     )
     draft.triples.append(one)
-    return Fault([one])
+    return Fault([one], [one.subject])
 
 
 def foreign_graph(draft: Draft, rng: random.Random) -> Fault:
@@ -153,7 +153,7 @@ def outside(draft: Draft, rng: random.Random) -> Fault:
     """State a fact of a published thing outside the claims."""
     thing = ID + rng.choice(["norway", "united-nations", "joel-ng"])
     one = draft.add(Triple(thing, LAT + "concernsIssue", node(BASE + "concept/issue/small-states")))
-    return Fault([one])
+    return Fault([one], [one.subject])
 
 
 def named_inside(draft: Draft, rng: random.Random) -> Fault:
@@ -170,7 +170,7 @@ def passage_inside(draft: Draft, rng: random.Random) -> Fault:
     there = [one for one in draft.triples if one.subject == PASSAGE + "1"]
     for one in there:
         one.graph = draft.claim
-    return Fault(there)
+    return Fault(there, [PASSAGE + "1"])
 
 
 def numbered_by_hand(draft: Draft, rng: random.Random) -> Fault:
@@ -381,7 +381,7 @@ def published_document(draft: Draft, rng: random.Random) -> Fault:
     """Describe a published document again."""
     one = Triple(BASE + "document/ipi-2024", LABEL, english("The other report"))
     draft.triples.insert(0, one)
-    return Fault([one])
+    return Fault([one], [one.subject])
 
 
 SLIPS: tuple[tuple[str, Spoil, str, tuple[str, ...]], ...] = (

@@ -185,7 +185,7 @@ def _breaches(shape: PropertyShape) -> Iterator[tuple[str, str, Callable[[_Place
         yield "thing of another class", "", lambda at: Fault([at.put(_wrong(at, wanted))])
     if shape.choices and shape.choices[0] == ("shape", "Year"):
         yield "date of another form", "", lambda at: Fault([at.put(at.rng.choice(BAD_DATES))])
-    elif shape.choices and shape.choices[0][0] != "class":
+    elif shape.choices and any(local(iri) in ("integer", "decimal") for _, iri in shape.choices):
         yield "number as text", "", lambda at: Fault([at.put(literal("many"))])
     if "datatype" in has:
         yield "literal of another type", "", lambda at: Fault([at.put(_mistyped(has["datatype"], at.rng))])
@@ -198,6 +198,8 @@ def _breaches(shape: PropertyShape) -> Iterator[tuple[str, str, Callable[[_Place
         yield "text too long", "", lambda at: Fault([at.put(english("lamps and more lamps, " * 20 + "lamps"))])
     if "nodeKind" in has:
         yield "text for a thing", "", lambda at: Fault([at.put(literal("the lamp keepers"))])
+    if local(shape.paths[0]) == "locatorOnly":
+        yield "literal of another type", "", lambda at: Fault([at.put(literal("false", kind="boolean"))])
     if "minInclusive" in has:
         yield "number too small", "", lambda at: Fault([at.put(literal("-1", kind="integer"))])
     if "minCount" in has and not {"curatedBy", "curatedOn"} & {local(way) for way in shape.paths}:
@@ -238,9 +240,10 @@ def _malformed(at: _Place) -> ox.Literal:
 
 def _leave_out(at: _Place) -> Fault:
     kept = int(at.shape.constraints["minCount"]) - 1
-    for one in at.existing()[kept:]:
+    there = at.existing()
+    for one in there[kept:]:
         at.draft.triples.remove(one)
-    return Fault([], [at.subject])
+    return Fault(there[:kept], [at.subject])
 
 
 def _second(at: _Place) -> Fault:
@@ -265,6 +268,8 @@ def _right(at: _Place, but: set[str]) -> ox.NamedNode | ox.Literal:
         return literal(str(91 + len(but)), kind="integer")
     if kind == "date":
         return literal(f"2025-01-0{1 + len(but)}", kind="date")
+    if name == "locatorOnly":
+        return literal("true" if not but else "false", kind="boolean")
     if "igest" in name:
         return literal("sha256:" + "0a" * 32)
     return literal(_PLAIN.get(name, "other.txt" if name == "referenceFile" else "another"))
@@ -285,7 +290,7 @@ FOREIGN: tuple[tuple[str, ox.NamedNode | ox.Literal], ...] = (
 def of_closed_shapes() -> Iterator[Slip]:
     """Yield two slips for every closed node shape: a property that its things do not have."""
     turn, graph = _Rotation(), load()
-    for at, kind in enumerate([*graph.leaves(), *RECORDS]):
+    for at, kind in enumerate([*graph.leaves(), LAT + "Curator", *RECORDS]):
         owned = {way for shape in graph.shapes_of(kind) for way in shape.paths}
         foreign = [one for one in FOREIGN if one[0] not in owned]
         for nth in range(2):
@@ -323,9 +328,9 @@ def of_derived() -> Iterator[Slip]:
 def of_concepts() -> Iterator[Slip]:
     """Yield slips against the shapes of concepts, which a contribution cannot make at all."""
     turn, graph = _Rotation(), load()
-    for at, kind in enumerate(graph.concept_classes()):
+    for at, kind in enumerate([*graph.concept_classes(), SKOS + "ConceptScheme"]):
         for nth, name in enumerate(("", *graph.by_target[kind].properties)):
-            if nth and not name.startswith((local(kind), "Concept-")):
+            if nth and not name.startswith((local(kind) + "-", "Concept-")):
                 continue
             if name.startswith("Concept-") and sum(map(ord, name)) % len(graph.concept_classes()) != at:
                 continue
@@ -342,9 +347,15 @@ def of_concepts() -> Iterator[Slip]:
 
 
 def _concept(kind: str) -> list[Triple]:
+    if kind == SKOS + "ConceptScheme":
+        return [
+            Triple(BASE + "concept/lamp", TYPE, node(kind)),
+            Triple(BASE + "concept/lamp", LABEL, english("Lamps")),
+            Triple(BASE + "concept/lamp", DCTERMS + "description", english("Kinds of lamps.")),
+        ]
     first = next((one for one in load().by_kind.get(kind, []) if one.startswith(BASE + "concept/")), None)
     scheme = first.rsplit("/", 1)[0] if first else BASE + "concept/lamps"
-    subject = scheme if kind == SKOS + "ConceptScheme" else f"{scheme}/lamp-keeping"
+    subject = f"{scheme}/lamp-keeping"
     facts: list[tuple[str, ox.NamedNode | ox.Literal]] = [
         (TYPE, node(kind)),
         (LABEL, english("lamp keeping")),

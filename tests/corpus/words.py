@@ -342,7 +342,7 @@ SLIPS: tuple[tuple[str, Spoil, str, tuple[str, ...]], ...] = (
     ("concept of another scheme", concept_of_another_scheme, "wrong-class", tuple(FORMATS)),
     ("foreign vocabulary", foreign_class, "foreign-term", tuple(FORMATS)),
     ("foreign vocabulary", foreign_property, "foreign-term", tuple(FORMATS)),
-    ("foreign vocabulary", foreign_thing, "unknown-entity", tuple(FORMATS)),
+    ("foreign vocabulary", foreign_thing, "unknown-entity wrong-class", tuple(FORMATS)),
     ("text for a thing", text_for_thing, "text-for-thing", tuple(FORMATS)),
     ("term of another kind", class_for_concept, "wrong-kind", tuple(FORMATS)),
     ("term of another kind", property_for_class, "wrong-kind", tuple(FORMATS)),
@@ -358,7 +358,7 @@ SLIPS: tuple[tuple[str, Spoil, str, tuple[str, ...]], ...] = (
     ("blank node", blank_subject, "blank-node", tuple(FORMATS)),
     ("thing not spoken of", not_spoken_of, "unmentioned-entity", tuple(FORMATS)),
     ("name by another property", definition_for_description, "", tuple(FORMATS)),
-    ("related to itself", of_itself, "self-relation", tuple(FORMATS)),
+    ("related to itself", of_itself, "self-relation wrong-class", tuple(FORMATS)),
     ("both sides", both_sides, "opposed-roles", tuple(FORMATS)),
     ("part of its part", round_about, "cyclic-parts", tuple(FORMATS)),
     ("end before start", ends_before_start, "reversed-dates", tuple(FORMATS)),
@@ -375,4 +375,5 @@ def of_words() -> Iterator[Slip]:
             assert draft.claim == DRAFT + "1"
             fault = spoil(draft, rng)
             form = formats[(at + nth) % len(formats)]
-            yield spoilt(kind, form, draft, fault, codes=codes, note=spoil.__name__)
+            shapes = frozenset({"Entity-type"} if spoil is abstract_class else ())
+            yield spoilt(kind, form, draft, fault, codes=codes, shapes=shapes, note=spoil.__name__)
