@@ -185,6 +185,8 @@ def _breaches(shape: PropertyShape) -> Iterator[tuple[str, str, Callable[[_Place
         yield "thing of another class", "", lambda at: Fault([at.put(_wrong(at, wanted))])
     if shape.choices and shape.choices[0] == ("shape", "Year"):
         yield "date of another form", "", lambda at: Fault([at.put(at.rng.choice(BAD_DATES))])
+    elif {"string", "langString"} & {local(iri) for _, iri in shape.choices}:
+        yield "literal of another type", "", lambda at: Fault([at.put(literal("7", kind="integer"))])
     elif shape.choices and any(local(iri) in ("integer", "decimal") for _, iri in shape.choices):
         yield "number as text", "", lambda at: Fault([at.put(literal("many"))])
     if "datatype" in has:

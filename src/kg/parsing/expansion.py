@@ -16,6 +16,7 @@ _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XSD = "http://www.w3.org/2001/XMLSchema#"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _KNOWN = {"@id", "@type", "@container", "@language", "@prefix", "@protected"}
+_UNFOLLOWED = {"@list", "@nest", "@set", "@value", "@language", "@direction"}  # where no node has them
 _CONTAINERS = {"@list", "@set", "@language", "@index"}
 _VALUE_KEYS = {"@value", "@type", "@language", "@index", "@direction"}
 
@@ -186,7 +187,7 @@ class Expansion:
             elif name in ("@id", "@context", "@index"):
                 continue
             elif name is None or name.startswith("_:") or not _SCHEME.match(name):
-                if name is not None and name.startswith("@"):
+                if name in _UNFOLLOWED:
                     raise InexactError
                 self.dropped.append(key)
             else:

@@ -60,7 +60,7 @@ def _diagnosis(prefixes: Prefixes) -> Callable[[str], list[Fault]]:
         try:
             _parse(text, root, prefixes)
         except SyntaxError as error:
-            return [_refused(str(error.msg), text)]
+            return [_refused(str(error.msg), text, root)]
         return sorted(_undeclared(text, root, prefixes), key=lambda one: one.start)
 
     return diagnose
@@ -170,10 +170,25 @@ def _declarations(root: Node, lines: str) -> Iterator[tuple[Change, ...]]:
         yield (Change(context.end - 1, context.end - 1, (", " if context.items else "") + f"{{{lines}}}"),)
 
 
-def _refused(message: str, text: str) -> Fault:
+def _culprit(node: Node, keys: set[str], *, is_text: bool) -> Node | None:
+    """Find the first object that has all of some keys; if texts are demanded, one with another value."""
+    found = {str(key.value): (key, value) for key, value in node.members}
+    if keys <= found.keys():
+        key, value = max((found[one] for one in keys), key=lambda pair: pair[0].start)
+        if not is_text or value.kind not in ("string", "array", "object"):
+            return key
+    inside = (_culprit(one, keys, is_text=is_text) for one in (*(value for _, value in node.members), *node.items))
+    return next((one for one in inside if one is not None), None)
+
+
+def _refused(message: str, text: str, root: Node) -> Fault:
     """Tell what the parser says, at the thing that it names if that is found."""
     reason = re.sub(r"^Parser error at .*?: ", "", message)
     start, end = 0, min(1, len(text))
+    keys = set(re.findall(r"@[a-z]+", reason))
+    key = _culprit(root, keys, is_text="must be a string" in reason) if keys else None
+    if key is not None:
+        return Fault(key.start, key.end, f"{reason.rstrip('.')}: expected JSON-LD 1.1.", is_last=True)
     for match in _QUOTED.finditer(reason):
         word = next(one for one in match.groups() if one)
         at = text.rfind(f'"{word}"') if "twice" in reason else text.find(f'"{word}"')

@@ -134,14 +134,20 @@ class _Teller:
         return min(offset - shift, len(self.text))
 
     def _say(self, fault: Fault, made: Sequence[Change]) -> None:
-        start, end = self._sent(fault.start), self._sent(fault.end)
+        start, end, message = self._sent(fault.start), self._sent(fault.end), fault.message
+        # a comma for a semicolon is told at the value: what is missing may as well be its property
+        if fault.is_late and len(made) == 1 and made[0].end <= start and made[0].text != ",":
+            [one] = made
+            start, end = one.start, one.end
+            if end > start and one.text:
+                message = f"{self.text[start:end]!r} stands here: expected {one.text!r}."
         span = self.lines.span(start, max(start, end))
         edits = tuple(
             Edit(*self.lines.place(one.start), *self.lines.place(one.end), one.text) for one in made
         )
         self.told.append(
             Problem(
-                fault.message,
+                message,
                 self.path,
                 span.line,
                 span.column,

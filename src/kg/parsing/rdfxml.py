@@ -13,7 +13,7 @@ from kg.names import Prefixes
 from kg.parsing.agreement import agree
 from kg.parsing.mending import tell
 from kg.parsing.reading import Change, Fault, Lines, Reading, Source
-from kg.parsing.striping import Striping, XMLFault
+from kg.parsing.striping import Frame, Striping, XMLFault
 from kg.turtle import Places
 
 _ENCODING = re.compile(r"""<\?xml[^>]*?encoding\s*=\s*["']([^"']+)["']""")
@@ -82,7 +82,7 @@ def _fault(error: expat.ExpatError, striping: Striping) -> Fault:
     reason = expat.ErrorString(error.code)
     names = [frame.name for frame in striping.frames]
     if error.code == expat.errors.codes[expat.errors.XML_ERROR_TAG_MISMATCH]:
-        return _mismatched(text, at, names)
+        return _mismatched(text, at, names, striping.frames[-1])
     if error.code in (
         expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS],
         expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN],
@@ -103,6 +103,19 @@ def _fault(error: expat.ExpatError, striping: Striping) -> Fault:
             repairs=((Change(ampersand, ampersand + 1, "&amp;"),),),
             is_last=True,
         )
+    quote = re.compile(r"=\s*(\"[^\"<>]*)/?>\s*\Z").search(text, text.rfind("<", 0, at), at)
+    if quote and text[at : at + 1] == "<":
+        stop = quote.end(1) - (text[quote.end(1) - 1] == "/")
+        return Fault(
+            quote.start(1),
+            quote.end(1),
+            'the value that opens here is not closed: expected ".',
+            "unclosed-string",
+            'write " where the value ends.',
+            '"',
+            ((Change(stop, stop, '"'),),),
+            is_last=True,
+        )
     return Fault(
         at,
         min(at + 1, len(text)),
@@ -120,7 +133,7 @@ def _last(pattern: re.Pattern[str], text: str, at: int) -> int | None:
     return found[-1] if found else None
 
 
-def _mismatched(text: str, at: int, names: list[str]) -> Fault:
+def _mismatched(text: str, at: int, names: list[str], frame: Frame) -> Fault:
     """An end tag is not that of the element that is open."""
     opened = names[-1] if names else ""
     match = re.compile(r"(?:</)?([^\s<>/]*)\s*>?").match(text, at)
@@ -134,6 +147,18 @@ def _mismatched(text: str, at: int, names: list[str]) -> Fault:
         rename = (Change(tag.start(1), tag.end(1), opened),)
         cut = (Change(tag.start(), tag.end(), ""),)
         repairs = [close, rename, cut] if found in names[:-1] else [rename, cut]
+    if found in names[:-1]:
+        start, end = frame.start, frame.inside
+        return Fault(
+            start,
+            end,
+            f"<{opened}> is not closed: expected </{opened}> before </{found}>.",
+            "unclosed-tag",
+            f"write </{opened}>, or end the element with />.",
+            f"</{opened}>",
+            tuple(repairs),
+            is_last=True,
+        )
     return Fault(
         start,
         end,

@@ -61,6 +61,7 @@ class Fault:
         is_last: Nothing behind it can be trusted, unless it is mended.
         level: As in a problem.
         is_guess: Its repairs are guesses: one must leave less, or nothing in the line.
+        is_late: The parser noticed it late: it stands where what mends it is written.
     """
 
     start: int
@@ -73,6 +74,7 @@ class Fault:
     is_last: bool = False
     level: str = "error"
     is_guess: bool = False
+    is_late: bool = False
 
 
 class Lines:

@@ -182,8 +182,22 @@ class Striping:
             quoted = 2 if match[2] is not None else 3
             names = self.lines.span(match.start(1), match.end(1))
             iri = self._expand(key, match.start(1), namespaces)
+            if ":" not in key:
+                self._without_prefix(key, match.start(1))
             if not key.startswith("xml"):
                 yield Attribute(iri, values.get(key, ""), names, self.lines.span(*match.span(quoted)))
+
+    def _without_prefix(self, key: str, at: int) -> NoReturn:
+        """An attribute has no namespace, not even that of its element."""
+        is_ours = _RDF + key in _NAMES
+        self.refuse(
+            at,
+            at + len(key),
+            f"the attribute {key!r} has no prefix: expected " + (f"rdf:{key}." if is_ours else "one."),
+            fix=f"write rdf:{key}." if is_ours else "write its prefix.",
+            expected=f"rdf:{key}" if is_ours else None,
+            repairs=((Change(at, at, "rdf:"),),) if is_ours else (),
+        )
 
     def _tag_end(self, start: int, name: str) -> int:
         at = start + 1 + len(name)
@@ -197,7 +211,7 @@ class Striping:
             namespace = namespaces.get("", "") if is_element else ""
             if not namespace and is_element:
                 self.refuse(at, at + len(name), f"the element {name!r} has no namespace: expected a prefix.")
-            return namespace + local if is_element else (_RDF + local if local in ("about", "ID") else local)
+            return namespace + local
         if prefix not in namespaces:
             self._undeclared(prefix, at, len(name))
         return namespaces[prefix] + local
@@ -239,7 +253,23 @@ class Striping:
         frame.subject = subject or (self._blank(), named[1])
         if above is not None and above.kind == "property" and above.subject and above.predicate:
             if above.is_filled:
-                self.refuse(frame.start, frame.inside, "a property holds a second element: expected one.")
+                self.refuse(
+                    above.start,
+                    above.inside,
+                    f"<{above.name}> holds a second element: expected one.",
+                    fix=f"close it with </{above.name}>, or write the property again for the second.",
+                )
+            if "".join(above.text).strip():
+                at = above.inside + len("".join(above.text).rstrip())
+                self.refuse(
+                    above.start,
+                    above.inside,
+                    f"<{above.name}> holds a text and an element: expected one of them, or </{above.name}>.",
+                    code="unclosed-tag",
+                    fix=f"write </{above.name}> after the text.",
+                    expected=f"</{above.name}>",
+                    repairs=((Change(at, at, f"</{above.name}>"),),),
+                )
             above.is_filled = True
             self._state(above.subject, above.predicate, frame.subject, above)
         elif above is not None and above.kind == "collection":
@@ -340,7 +370,8 @@ class Striping:
         if frame.kind == "property":
             frame.text.append(text)
         elif frame.kind != "literal" and text.strip():
-            at = self.offset() + len(text) - len(text.lstrip())
+            # the parser gathers text and tells of it at what stands behind
+            at = max(self.text.rfind(text.strip(), 0, self.offset() + len(text)), frame.inside)
             self.refuse(
                 at,
                 at + len(text.strip()),

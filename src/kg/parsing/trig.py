@@ -120,7 +120,7 @@ def _fault(problem: Problem, text: str, lines: Lines, tokens: _Tokens, prefixes:
     if code == "unexpected-end":
         ends = len(text.rstrip()) if not text.rstrip().rpartition("\n")[2].count("#") else before[2][2]
         endings = (" .", "\n}", " .\n}", " ] .", " ] .\n}", " ) .")
-        return replace(fault, repairs=tuple((Change(ends, ends, one),) for one in endings))
+        return replace(fault, repairs=tuple((Change(ends, ends, one),) for one in endings), is_late=True)
     if text[at : at + 1] and text[at] in _SMART:
         return replace(
             fault,
@@ -130,7 +130,7 @@ def _fault(problem: Problem, text: str, lines: Lines, tokens: _Tokens, prefixes:
             expected='"',
             repairs=tuple(_straighten(text, at)),
         )
-    return replace(fault, repairs=tuple(_punctuate(before, here, text, at)), is_guess=True)
+    return replace(fault, repairs=tuple(_punctuate(before, here, text, at)), is_guess=True, is_late=True)
 
 
 def _declare(rest: str, prefixes: Prefixes) -> Iterator[_Repair]:
@@ -191,13 +191,16 @@ def _punctuate(
         yield (Change(earlier[1], earlier[2], ";"),)
     if second == ";" and value in (".", ";", ",", "]", "}"):
         yield (Change(earlier[1], earlier[2], ","),)
-    if second == ".":
-        yield (Change(earlier[1], earlier[2], ";"),)
+    for one in (earlier, before[0]):
+        if text[one[1] : one[2]] == ".":
+            yield (Change(one[1], one[2], ";"),)
     if last[2] and value not in (".", ";", ","):
         for mark in (" .", " ;", " ,"):
             yield (Change(last[2], last[2], mark),)
         if value == "{" or held == "{":
             yield (Change(last[1], last[1], "}\n"),)
+    if before[0][2] and "\n" in text[before[0][2] : earlier[1]]:
+        yield (Change(before[0][2], before[0][2], " {"),)
     is_directive = text[before[0][1] : before[0][2]].lower() in ("prefix", "base")
     if value in ("]", ")") or (value and value in ".;,}" and (held in (".", ";", ",", "}") or is_directive)):
         yield (Change(here[1], here[2], ""),)

@@ -174,7 +174,8 @@ class Conformity:
         return sorted(one for one in lexicon.allowed_types if wanted <= lexicon.class_paths.get(one, set()))
 
     def class_problems(self) -> Iterator[Problem]:
-        """Yield a problem for each new thing of which nothing fits its class; ask after `problems`."""
+        """Yield a problem for each new thing of which nothing fits its class, or that has none; ask after `problems`."""
+        yield from self._unclassed()
         short = self.candidate.short
         for iri in self.misclassed:
             head = self._heads(iri)[0]
@@ -197,6 +198,24 @@ class Conformity:
                 found=short(head.object.value),
                 expected=listed,
                 edits=[edit] if edit else (),
+            )
+
+    def _unclassed(self) -> Iterator[Problem]:
+        """Yield a problem for each new thing that has a name and no class: no shape would look at it."""
+        classed = {one.subject.value for one in self.candidate.reading.statements if one.predicate.value == TYPE}
+        for iri in self.candidate.labels.keys() - classed:
+            heads = self._heads(iri)
+            if self.published.has_subject(iri) or not iri.startswith((names.ID, names.DOCUMENT)) or not heads:
+                continue
+            listed = ", ".join(map(self.candidate.short, self._fitting(set(map(_property, heads)))[:6]))
+            yield self.candidate.at(
+                heads[0],
+                "subject",
+                "missing-value",
+                f"{self.candidate.name(iri)} has no class: expected one.",
+                fix=f"write its class: a {listed or 'lat:State'}.",
+                subject=iri,
+                expected=listed or "a class",
             )
 
     def _rank(self, result: Result) -> int:
@@ -328,6 +347,11 @@ class Conformity:
                 if one.predicate.value == names.LAT + local:
                     return one, "object"
         for one in about:
+            if code == "self-relation" and one.object.value == culprit and f"<{one.predicate.value}>" in row["message"]:
+                return one, "object"
+            if code == "other-document" and f"in the section <{one.object.value}>" in row["message"]:
+                return one, "object"
+        for one in about:
             if one.predicate.value != TYPE and f"<{one.predicate.value}>" in row["message"]:
                 return one, "predicate"
         if about[0].subject.value == culprit:
@@ -353,6 +377,10 @@ class Conformity:
 
     def _above(self, kind: str) -> frozenset[str]:
         return self.published.lexicon.above(kind)
+
+
+def _property(one: Statement) -> str:
+    return one.predicate.value
 
 
 def _is_same(term: Term, node: object) -> bool:

@@ -13,6 +13,7 @@ from kg.evidence import (
     Passage,
     SourceRuns,
     Span,
+    Word,
     anchor,
     check_passages,
     digest,
@@ -166,7 +167,7 @@ class Receipts:
         start, end = passage.start, passage.end
         first, last = passage.first_words, passage.last_words
         inside = words_of(text[start:end]) if 0 <= start < end <= len(text) else []
-        if not inside or digest(inside) != passage.digest:
+        if not inside or not (digest(inside) == passage.digest or self._frames(passage, inside)):
             try:
                 span = anchor(text, first, last)
             except (NotFoundError, UsageError):
@@ -189,6 +190,13 @@ class Receipts:
             (passage.iri, names.LAT + "lastWords", Term("literal", last)),
         ]
         return [(self.said[s, p], term) for s, p, term in wanted if (s, p) in self.said]
+
+    def _frames(self, passage: Passage, inside: list[Word]) -> bool:
+        """Tell whether all but the digest is that of the words at the offsets: then the digest is the slip."""
+        texts = [one.text for one in inside]
+        first, last = ([one.text for one in words_of(part)] for part in (passage.first_words, passage.last_words))
+        is_framed = texts[: len(first)] == first and texts[-len(last) :] == last
+        return len(inside) == passage.word_count and is_framed
 
     def _place(
         self, passage: Passage, message: str, wrong: list[tuple[Statement, Term]]

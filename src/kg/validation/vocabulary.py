@@ -68,7 +68,7 @@ class Vocabulary:
             one = placed.statement
             subject = self._subject(placed)
             predicate = self._predicate(one)
-            value = self._object(one, predicate or one.predicate) if predicate else one.object
+            value = self._object(placed, predicate) if predicate else one.object
             if subject and predicate and value:
                 self.placed.append(
                     Placed(one._replace(subject=subject, predicate=predicate, object=value), placed.graph)
@@ -115,8 +115,8 @@ class Vocabulary:
         near = Guess(tuple(ours[:3]), len(ours) == 1)
         return self._tell_term(one, "predicate", key, ("foreign-term", message, "a property of ours"), near)
 
-    def _object(self, one: Statement, predicate: Term) -> Term | None:
-        value = one.object
+    def _object(self, placed: Placed, predicate: Term) -> Term | None:
+        one, value = placed.statement, placed.statement.object
         if predicate.value == TYPE:
             return self._class(one)
         if value.kind == "literal":
@@ -124,7 +124,9 @@ class Vocabulary:
             return self._text(one, predicate) if kind == _OBJECT_PROPERTY else value
         if value.value.startswith(names.LAT):
             return self._term_as_thing(one)
-        if not value.value.startswith(names.BASE) or self._exists(value.value):
+        is_foreign = not value.value.startswith(names.BASE) and value.kind == "iri"
+        is_stated = placed.graph.startswith(names.CLAIM) and predicate.value.startswith(names.LAT)
+        if value.kind != "iri" or (is_foreign and not is_stated) or self._exists(value.value):
             return value
         return self._unknown_thing(one, "object", value, predicate)
 
