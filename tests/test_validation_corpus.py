@@ -49,6 +49,7 @@ class Row:
     made: int = 0
     found: int = 0
     placed: int = 0
+    edited: int = 0
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def slips() -> Iterator[tuple[str, Slip]]:
 
 
 def tally(made: Iterable[tuple[str, Slip]], decide: Judge) -> tuple[dict[str, Row], list[str], list[str]]:
-    """Judge slips; return what became of them by kind, those missed or misplaced, the edits that do not mend."""
+    """Judge slips; return what became of them by kind, those not placed, the edits that do not mend."""
     rows: dict[str, Row] = defaultdict(Row)
     missed: list[str] = []
     unmended: list[str] = []
@@ -84,6 +85,7 @@ def tally(made: Iterable[tuple[str, Slip]], decide: Judge) -> tuple[dict[str, Ro
             rows[name].made += 1
             rows[name].found += bool(errors)
             rows[name].placed += is_placed
+            rows[name].edited += any(one.edits for one in errors)
         if not is_placed:
             told = "; ".join(f"{one.code} {one.line}: {one.message}" for one in errors[:3])
             missed.append(f"{slip.kind}, {slip.note}, {slip.format} {sorted(slip.lines)[:6]}: {told}")
@@ -103,7 +105,8 @@ def _unmended(slip: Slip, verdict: Verdict, decide: Judge) -> Iterator[str]:
         stays = [one for one in after.problems if _is_same(one, problem)]
         new = Counter(one.code for one in after.problems if one.level == "error") - before
         if stays or new:
-            yield f"{problem.code} {problem.line}: {problem.message} {problem.edits} leaves {len(stays)}, adds {dict(new)}"
+            left = f"{problem.edits} leaves {len(stays)}, adds {dict(new)}"
+            yield f"{problem.code} {problem.line}: {problem.message} {left}"
 
 
 def _is_same(one: Problem, other: Problem) -> bool:
@@ -124,14 +127,14 @@ def _edited(text: str, edits: Sequence[Edit]) -> str:
 
 def table(rows: dict[str, Row], alarms: int) -> str:
     """Write the figures as a table."""
-    lines = ["| slips | made | found | at the right line |", "|---|---|---|---|"]
+    lines = ["| slips | made | found | at the right line | with an edit |", "|---|---|---|---|---|"]
     for name, row in rows.items():
         if name != "all":
             found, placed = (f"{count} ({count / row.made:.0%})" for count in (row.found, row.placed))
-            lines.append(f"| {name} | {row.made} | {found} | {placed} |")
+            lines.append(f"| {name} | {row.made} | {found} | {placed} | {row.edited} |")
     row = rows["all"]
     found, placed = (f"{count} ({count / row.made:.1%})" for count in (row.found, row.placed))
-    lines.append(f"| **all** | {row.made} | {found} | {placed} |")
+    lines.append(f"| **all** | {row.made} | {found} | {placed} | {row.edited} |")
     return "\n".join([*lines, "", f"Of {GOOD} good contributions {alarms} raised a problem of any level."])
 
 

@@ -35,7 +35,10 @@ PREFIXES = {
     "schema": "https://schema.org/",
     "skos": SKOS,
     "xsd": XSD,
-    **{one: f"{BASE}concept/{one}/" for one in (*_SCHEMES.split(), "stage", "status", "technique", "work-kind")},
+    **{
+        one: f"{BASE}concept/{one}/"
+        for one in (*_SCHEMES.split(), "stage", "status", "technique", "work-kind")
+    },
 }
 _LOCAL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\Z")
 
@@ -111,7 +114,9 @@ class _Page:
 def write(draft: Draft, kind: str) -> Written:
     """Write a draft in one of the five formats."""
     page = _Page()
-    {"trig": _trig, "turtle": _turtle, "nquads": _nquads, "jsonld": _jsonld, "rdfxml": _rdfxml}[kind](draft, page)
+    {"trig": _trig, "turtle": _turtle, "nquads": _nquads, "jsonld": _jsonld, "rdfxml": _rdfxml}[kind](
+        draft, page
+    )
     return page.written()
 
 
@@ -285,7 +290,9 @@ def _rdfxml(draft: Draft, page: _Page) -> None:
     for at, (prefix, base) in enumerate(names):
         page.put(f'    xmlns:{prefix}="{base}"{">" if at + 1 == len(names) else ""}')
     for _, subject, members in _blocks(draft.triples, graphs=False):
-        about = f'rdf:nodeID="{subject[2:]}"' if subject.startswith("_:") else f"rdf:about={quoteattr(subject)}"
+        about = (
+            f'rdf:nodeID="{subject[2:]}"' if subject.startswith("_:") else f"rdf:about={quoteattr(subject)}"
+        )
         typed = members[0].predicate == TYPE and not short(members[0].object.value).startswith("<")
         tag = _qname(members[0].object.value) if typed else "rdf:Description"
         page.put(f"  <{tag} {about}>", members[0] if typed else None, starts=subject)

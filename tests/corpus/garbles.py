@@ -93,7 +93,10 @@ _TURTLE: dict[str, tuple[str, Garble]] = {
     "object left out": ("value left out", change(r"lat:statedIn", r" document:\S+", "")),
     "predicate left out": ("value left out", change(r"lat:statedIn", r"lat:statedIn ", "")),
     "datatype with one caret": ("value garbled", change(r"lat:date ", r"\^\^", "^")),
-    "text as a subject": ("term out of place", change(r"^draft-passage:1 a", r"draft-passage:1", '"passage"')),
+    "text as a subject": (
+        "term out of place",
+        change(r"^draft-passage:1 a", r"draft-passage:1", '"passage"'),
+    ),
     "value without quotes": ("value garbled", change(r"lat:firstWords", r'"([^"]*)"', r"\1")),
     "number with letters": ("value garbled", change(r"lat:wordCount", r"(\d+) ;", r"\1x ;")),
     "latin-1": ("wrong encoding", change(_LABEL, r'label "', 'label "\x80')),
@@ -153,7 +156,10 @@ _JSONLD: dict[str, tuple[str, Garble]] = {
 }
 _RDFXML: dict[str, tuple[str, Garble]] = {
     "tag not closed": ("bracket not closed", change(r"<lat:firstWords>", r"</lat:firstWords>", "")),
-    "tag closed by another": ("bracket not closed", change(r"<lat:firstWords>", r"</lat:firstWords>", "</lat:first>")),
+    "tag closed by another": (
+        "bracket not closed",
+        change(r"<lat:firstWords>", r"</lat:firstWords>", "</lat:first>"),
+    ),
     "slash left out": ("mark left out", change(r"<lat:statedIn", r"/>", ">")),
     "quote not closed": ("quote not closed", change(r"<lat:statedIn", r'"/>', "/>")),
     "smart quotes": ("smart quotes", change(r"<lat:statedIn", r'"([^"]*)"', "“\\1”")),
@@ -167,9 +173,15 @@ _RDFXML: dict[str, tuple[str, Garble]] = {
     "document type": ("document type", insert(r"^<rdf:RDF", '<!DOCTYPE rdf:RDF [ <!ENTITY lamp "lamp"> ]>')),
     "about without prefix": ("term out of place", change(r"<lat:Claim ", r"rdf:about", "about")),
     "resource without prefix": ("term out of place", change(r"<lat:statedIn", r"rdf:resource", "resource")),
-    "text beside a resource": ("term out of place", change(r"<lat:statedIn", r"/>", ">the notes</lat:statedIn>")),
+    "text beside a resource": (
+        "term out of place",
+        change(r"<lat:statedIn", r"/>", ">the notes</lat:statedIn>"),
+    ),
     "property without prefix": ("unknown prefix", change(r"<lat:statedIn", r"lat:", "")),
-    "attribute twice": ("term out of place", change(r"<lat:statedIn", r"/>", ' rdf:resource="https://x.example/"/>')),
+    "attribute twice": (
+        "term out of place",
+        change(r"<lat:statedIn", r"/>", ' rdf:resource="https://x.example/"/>'),
+    ),
     "end left out": ("bracket not closed", drop(r"^</rdf:RDF>")),
     "latin-1": ("wrong encoding", change(r"<lat:firstWords", r"s>", "s>\x80")),
     "thing in a thing": ("term out of place", insert(r"<lat:statedIn", "    loose text")),

@@ -1,4 +1,4 @@
-"""Contributions in which nothing is wrong: what the graph says, said of other things, from another document."""
+"""Contributions in which nothing is wrong: as the graph speaks, of other things, from another document."""
 
 from __future__ import annotations
 
@@ -32,8 +32,40 @@ from tests.corpus.material import DOCUMENT, SECTION, SENTENCES, SLUG, TEXT, cano
 GOOD = 100
 DOCUMENTS = {SLUG: TEXT}
 
-_NAMES = "amber bramble copper dapple ember fennel garnet hazel indigo juniper kestrel larch marble nettle".split()
-_MORE = "alder birch cedar drift elder flint gorse heather iris jasper kelp lichen moss nutmeg osier pebble".split()
+_NAMES = [
+    "amber",
+    "bramble",
+    "copper",
+    "dapple",
+    "ember",
+    "fennel",
+    "garnet",
+    "hazel",
+    "indigo",
+    "juniper",
+    "kestrel",
+    "larch",
+    "marble",
+    "nettle",
+]
+_MORE = [
+    "alder",
+    "birch",
+    "cedar",
+    "drift",
+    "elder",
+    "flint",
+    "gorse",
+    "heather",
+    "iris",
+    "jasper",
+    "kelp",
+    "lichen",
+    "moss",
+    "nutmeg",
+    "osier",
+    "pebble",
+]
 _GISTS = (
     "Lamp keepers who share their oil argue less, it is held.",
     "Where ropes are counted each week, fewer go missing.",
@@ -214,7 +246,9 @@ def _other(
     if value.value.startswith(BASE + "document/"):
         return node(SECTION if "/" in value.value[len(BASE + "document/") :] else DOCUMENT)
     kinds = sorted(kind for kind in load().kinds.get(value.value, ()) if kind.startswith(LAT))
-    among = [one for kind in kinds[:1] for one in load().by_kind[kind] if one not in used and one != value.value]
+    among = [
+        one for kind in kinds[:1] for one in load().by_kind[kind] if one not in used and one != value.value
+    ]
     if local(predicate) == "foundingOf":  # a second founding of the same would rightly be told of
         among = [one for one in among if one not in _founded()]
     chosen = rng.choice(among) if among else value.value
@@ -227,10 +261,18 @@ def _other_literal(rng: random.Random, predicate: str, value: ox.Literal) -> ox.
     if name in _YEARS:
         year = _YEARS[name]
         month, day = rng.randint(1, 12), rng.randint(1, 28)
-        text = {"gYear": f"{year}", "gYearMonth": f"{year}-{month:02}", "date": f"{year}-{month:02}-{day:02}"}[kind]
+        text = {
+            "gYear": f"{year}",
+            "gYearMonth": f"{year}-{month:02}",
+            "date": f"{year}-{month:02}-{day:02}",
+        }[kind]
         return literal(text, kind=kind)
     if name in _PLAIN:
-        return ox.Literal(_PLAIN[name], language=value.language) if value.language else literal(_PLAIN[name], kind=kind)
+        return (
+            ox.Literal(_PLAIN[name], language=value.language)
+            if value.language
+            else literal(_PLAIN[name], kind=kind)
+        )
     if kind == "integer":
         return literal(str(rng.randint(11, 89)), kind=kind)
     if kind == "decimal":

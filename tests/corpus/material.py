@@ -115,9 +115,9 @@ class Material:
         paths = [*(ROOT / "data/entities").glob("*.ttl"), *(ROOT / "data/documents").glob("*/*.trig")]
         for path in sorted(paths):
             for quad in ox.parse(path=path):
-                subject = str(quad.subject.value)  # type: ignore[union-attr]
+                subject = str(quad.subject.value)
                 if quad.predicate.value == TYPE:
-                    self.kinds[subject].add(str(quad.object.value))  # type: ignore[union-attr]
+                    self.kinds[subject].add(str(quad.object.value))
                 elif str(getattr(quad.graph_name, "value", "")).startswith(BASE + "claim/"):
                     assert isinstance(quad.object, ox.NamedNode | ox.Literal)
                     self.said[subject].append((quad.predicate.value, quad.object))
@@ -127,7 +127,8 @@ class Material:
 
     def _property_shapes(self) -> Iterator[PropertyShape]:
         graph, sh = self.shapes_graph, rdflib.Namespace(SH)
-        for one in sorted(graph.subjects(rdflib.RDF.type, sh.PropertyShape)):
+        for name in sorted(map(str, graph.subjects(rdflib.RDF.type, sh.PropertyShape))):
+            one = rdflib.URIRef(name)
             path = graph.value(one, sh.path)
             ways = graph.value(path, sh.alternativePath)
             paths = [path] if ways is None else list(Collection(graph, ways))
@@ -150,12 +151,15 @@ class Material:
     def _choice(self, node: rdflib.term.Node) -> tuple[str, str]:
         if isinstance(node, rdflib.URIRef):
             return ("shape", local(node))
-        [(key, value), *_] = [(local(key), str(value)) for key, value in self.shapes_graph.predicate_objects(node)]
+        [(key, value), *_] = [
+            (local(key), str(value)) for key, value in self.shapes_graph.predicate_objects(node)
+        ]
         return (key, value)
 
     def _node_shapes(self) -> Iterator[NodeShape]:
         graph, sh = self.shapes_graph, rdflib.Namespace(SH)
-        for one in sorted(graph.subjects(rdflib.RDF.type, sh.NodeShape)):
+        for name in sorted(map(str, graph.subjects(rdflib.RDF.type, sh.NodeShape))):
+            one = rdflib.URIRef(name)
             target = graph.value(one, sh.targetClass)
             yield NodeShape(
                 local(one),

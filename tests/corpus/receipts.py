@@ -7,7 +7,20 @@ from collections.abc import Iterator
 
 import pyoxigraph as ox
 
-from tests.corpus.drafts import BASE, DRAFT, FORMATS, ID, LABEL, LAT, OA, PASSAGE, TYPE, WITH_GRAPHS, Draft, Triple
+from tests.corpus.drafts import (
+    BASE,
+    DRAFT,
+    FORMATS,
+    ID,
+    LABEL,
+    LAT,
+    OA,
+    PASSAGE,
+    TYPE,
+    WITH_GRAPHS,
+    Draft,
+    Triple,
+)
 from tests.corpus.good import english, literal, make, node
 from tests.corpus.material import DOCUMENT, SENTENCES, TEXT, digest, load
 from tests.corpus.slips import Fault, Slip, Spoil, spoilt
@@ -142,7 +155,9 @@ def of_a_concept(draft: Draft, rng: random.Random) -> Fault:
 
 def foreign_graph(draft: Draft, rng: random.Random) -> Fault:
     """Name a graph of one's own."""
-    name = rng.choice(["https://example.org/graph", ID + "norway", BASE + "graph/inferred", BASE + "graph/ontology"])
+    name = rng.choice(
+        ["https://example.org/graph", ID + "norway", BASE + "graph/inferred", BASE + "graph/ontology"]
+    )
     there = [one for one in draft.triples if one.graph == draft.claim]
     for one in there:
         one.graph = name
@@ -209,7 +224,9 @@ def spare_passage(draft: Draft, rng: random.Random) -> Fault:
     """Write a passage that no claim rests on."""
     draft.triples.remove(_one(draft, draft.claim, "evidence"))
     draft.add(Triple(draft.claim, LAT + "evidence", node(PASSAGE + "2")))
-    for one in [one for one in make(draft.kind, 1, claims=2).triples if one.subject.startswith(PASSAGE + "2")]:
+    for one in [
+        one for one in make(draft.kind, 1, claims=2).triples if one.subject.startswith(PASSAGE + "2")
+    ]:
         draft.triples.append(one)
     return Fault([], [PASSAGE + "1"])
 
@@ -304,7 +321,9 @@ def not_in_the_copy(draft: Draft, rng: random.Random) -> Fault:
     there = [_one(draft, PASSAGE + "1", name) for name in values]
     for one, value in zip(there, values.values(), strict=True):
         one.object = value
-    return Fault([*there, _one(draft, SELECTOR, "start"), _one(draft, SELECTOR, "end")], [PASSAGE + "1", SELECTOR])
+    return Fault(
+        [*there, _one(draft, SELECTOR, "start"), _one(draft, SELECTOR, "end")], [PASSAGE + "1", SELECTOR]
+    )
 
 
 def no_selector(draft: Draft, rng: random.Random) -> Fault:

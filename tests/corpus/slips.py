@@ -143,7 +143,9 @@ def of_shapes() -> Iterator[Slip]:
             rng = random.Random(f"{shape.name} {nth}")
             fault = breach(_Place(draft, subject, shape, rng))
             names = frozenset({shape.name, graph.by_target[owner].name})
-            yield spoilt(kind, form, draft, fault, codes=codes, shapes=names, note=f"{shape.name} of {local(owner)}")
+            yield spoilt(
+                kind, form, draft, fault, codes=codes, shapes=names, note=f"{shape.name} of {local(owner)}"
+            )
 
 
 @dataclass
@@ -197,7 +199,11 @@ def _breaches(shape: PropertyShape) -> Iterator[tuple[str, str, Callable[[_Place
     if "pattern" in has:
         yield "value of another form", "", lambda at: Fault([at.put(_malformed(at))])
     if "maxLength" in has:
-        yield "text too long", "", lambda at: Fault([at.put(english("lamps and more lamps, " * 20 + "lamps"))])
+        yield (
+            "text too long",
+            "",
+            lambda at: Fault([at.put(english("lamps and more lamps, " * 20 + "lamps"))]),
+        )
     if "nodeKind" in has:
         yield "text for a thing", "", lambda at: Fault([at.put(literal("the lamp keepers"))])
     if local(shape.paths[0]) == "locatorOnly":
@@ -317,13 +323,18 @@ def of_derived() -> Iterator[Slip]:
             continue
         draft = make(LAT + "Meeting", 7000 + at)
         if shape.name.startswith("WithheldText"):
-            subject, value, claim = PASSAGE + "1#selector", literal("the lamps"), None
+            triple = Triple(PASSAGE + "1#selector", shape.paths[0], literal("the lamps"))
         else:
-            subject, value, claim = ID + "norway", node(draft.about), draft.claim
-        triple = draft.add(Triple(subject, shape.paths[0], value, claim))
-        kind = "withheld text" if claim is None else "derived property"
+            triple = Triple(ID + "norway", shape.paths[0], node(draft.about), draft.claim)
+        draft.add(triple)
+        kind = "withheld text" if triple.graph is None else "derived property"
         yield spoilt(
-            kind, turn.next(), draft, Fault([triple]), shapes=frozenset({shape.name}), note=local(shape.paths[0])
+            kind,
+            turn.next(),
+            draft,
+            Fault([triple]),
+            shapes=frozenset({shape.name}),
+            note=local(shape.paths[0]),
         )
 
 
@@ -342,10 +353,16 @@ def of_concepts() -> Iterator[Slip]:
             fault = Fault([], [block[0].subject])
             if name:
                 shape = graph.properties[name]
-                value = literal("lamps") if "class" in shape.constraints else node(BASE + "concept/issue/small-states")
+                value = (
+                    literal("lamps")
+                    if "class" in shape.constraints
+                    else node(BASE + "concept/issue/small-states")
+                )
                 fault.triples.append(draft.add(Triple(block[0].subject, shape.paths[0], value)))
             names = frozenset({graph.by_target[kind].name, name} - {""})
-            yield spoilt("concept of one's own", turn.next(), draft, fault, shapes=names, note=name or local(kind))
+            yield spoilt(
+                "concept of one's own", turn.next(), draft, fault, shapes=names, note=name or local(kind)
+            )
 
 
 def _concept(kind: str) -> list[Triple]:
@@ -367,5 +384,3 @@ def _concept(kind: str) -> list[Triple]:
         (SKOS + "inScheme", node(scheme)),
     ]
     return [Triple(subject, *one) for one in facts]
-
-

@@ -42,7 +42,9 @@ def _content(draft: Draft) -> list[Triple]:
 def _pick(draft: Draft, rng: random.Random, base: str) -> Triple:
     """Return a triple of the claim whose object's IRI begins so; write one if there is none."""
     among = [
-        one for one in _content(draft) if isinstance(one.object, ox.NamedNode) and one.object.value.startswith(base)
+        one
+        for one in _content(draft)
+        if isinstance(one.object, ox.NamedNode) and one.object.value.startswith(base)
     ]
     among = [one for one in among if "-" in local(one.object.value) or len(local(one.object.value)) > 5]
     if among:
@@ -162,7 +164,15 @@ def property_for_class(draft: Draft, rng: random.Random) -> Fault:
 def abstract_class(draft: Draft, rng: random.Random) -> Fault:
     """Write a class that only gathers others."""
     [one] = draft.find(draft.about, TYPE)
-    tops = ["Actor", "Occurrence", "Instrument", "Organization", "Gathering", "InformationRecord", "Situation"]
+    tops = [
+        "Actor",
+        "Occurrence",
+        "Instrument",
+        "Organization",
+        "Gathering",
+        "InformationRecord",
+        "Situation",
+    ]
     one.object = node(LAT + rng.choice(tops))
     return Fault([one])
 
@@ -293,7 +303,8 @@ def both_sides(draft: Draft, rng: random.Random) -> Fault:
     for one in draft.find(draft.about, LAT + "hasMediator"):
         draft.triples.remove(one)
     pair = [
-        draft.add(Triple(draft.about, LAT + name, state, draft.claim)) for name in ("hasMediator", "hasDisputant")
+        draft.add(Triple(draft.about, LAT + name, state, draft.claim))
+        for name in ("hasMediator", "hasDisputant")
     ]
     return Fault(pair)
 

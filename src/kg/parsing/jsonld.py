@@ -177,7 +177,9 @@ def _culprit(node: Node, keys: set[str], *, is_text: bool) -> Node | None:
         key, value = max((found[one] for one in keys), key=lambda pair: pair[0].start)
         if not is_text or value.kind not in ("string", "array", "object"):
             return key
-    inside = (_culprit(one, keys, is_text=is_text) for one in (*(value for _, value in node.members), *node.items))
+    inside = (
+        _culprit(one, keys, is_text=is_text) for one in (*(value for _, value in node.members), *node.items)
+    )
     return next((one for one in inside if one is not None), None)
 
 

@@ -174,7 +174,7 @@ class Conformity:
         return sorted(one for one in lexicon.allowed_types if wanted <= lexicon.class_paths.get(one, set()))
 
     def class_problems(self) -> Iterator[Problem]:
-        """Yield a problem for each new thing of which nothing fits its class, or that has none; ask after `problems`."""
+        """Yield a problem for each new thing without a class, or of a wrong one; ask after `problems`."""
         yield from self._unclassed()
         short = self.candidate.short
         for iri in self.misclassed:
@@ -202,7 +202,9 @@ class Conformity:
 
     def _unclassed(self) -> Iterator[Problem]:
         """Yield a problem for each new thing that has a name and no class: no shape would look at it."""
-        classed = {one.subject.value for one in self.candidate.reading.statements if one.predicate.value == TYPE}
+        classed = {
+            one.subject.value for one in self.candidate.reading.statements if one.predicate.value == TYPE
+        }
         for iri in self.candidate.labels.keys() - classed:
             heads = self._heads(iri)
             if self.published.has_subject(iri) or not iri.startswith((names.ID, names.DOCUMENT)) or not heads:
@@ -347,7 +349,11 @@ class Conformity:
                 if one.predicate.value == names.LAT + local:
                     return one, "object"
         for one in about:
-            if code == "self-relation" and one.object.value == culprit and f"<{one.predicate.value}>" in row["message"]:
+            if (
+                code == "self-relation"
+                and one.object.value == culprit
+                and f"<{one.predicate.value}>" in row["message"]
+            ):
                 return one, "object"
             if code == "other-document" and f"in the section <{one.object.value}>" in row["message"]:
                 return one, "object"

@@ -89,7 +89,9 @@ def _examine(
 ) -> tuple[list[Problem], list[ox.Quad]]:
     """Look for problems stage by stage; a later stage leaves out what an earlier one told."""
     # what a context does not define is not read: of a contribution nothing may be lost silently
-    problems = [replace(one, level="error") if one.code == "ignored-name" else one for one in reading.problems]
+    problems = [
+        replace(one, level="error") if one.code == "ignored-name" else one for one in reading.problems
+    ]
     if any(one.level == "error" for one in reading.problems):
         return problems, []
     candidate = arrange(reading, published)

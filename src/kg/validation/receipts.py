@@ -192,9 +192,11 @@ class Receipts:
         return [(self.said[s, p], term) for s, p, term in wanted if (s, p) in self.said]
 
     def _frames(self, passage: Passage, inside: list[Word]) -> bool:
-        """Tell whether all but the digest is that of the words at the offsets: then the digest is the slip."""
+        """Tell whether all but the digest fits the words at the offsets: then the digest is the slip."""
         texts = [one.text for one in inside]
-        first, last = ([one.text for one in words_of(part)] for part in (passage.first_words, passage.last_words))
+        first, last = (
+            [one.text for one in words_of(part)] for part in (passage.first_words, passage.last_words)
+        )
         is_framed = texts[: len(first)] == first and texts[-len(last) :] == last
         return len(inside) == passage.word_count and is_framed
 
