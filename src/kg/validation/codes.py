@@ -45,7 +45,7 @@ CODES: dict[str, Code] = {
     "unknown-format": Code("reading", "error", "a format that is not read"),
     "byte-order-mark": Code("reading", "note", "a byte order mark before the text"),
     "other-prefix": Code("reading", "warning", "one of our prefixes bound to another namespace"),
-    "ignored-name": Code("reading", "warning", "a key of JSON-LD that the context does not define"),
+    "ignored-name": Code("reading", "error", "a key of JSON-LD that the context does not define"),
     "empty": Code("reading", "warning", "a text without a statement"),
     # candidate: the arrangement into graphs
     "already-named": Code("graphs", "error", "something published is named or described again"),
