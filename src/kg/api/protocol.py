@@ -10,9 +10,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from fastapi import FastAPI
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -61,6 +63,7 @@ _FORMAT_ALIASES = {
 _ORDER = ("json", "xml", "csv", "tsv", "ttl", "nt", "rdf", "jsonld", "trig", "nq")
 GRAPH_FORMATS = ("ttl", "jsonld", "nt", "rdf")
 _MAX_FIELDS = 200
+REMEMBERED = 128
 _MAX_SHOWN = 200
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Source: RFC 10008, section 3 (Accept-Query).
@@ -120,7 +123,7 @@ async def ask_by_post(request: Request) -> Response:
 async def answer(request: Request, operation: Operation) -> Response:
     """Run an operation and answer in the format that the client wants most."""
     form = query_form(operation.query, State.of(request).engine.settings)
-    format_name, media_type = choose_format(request, operation, form)
+    format_name, media_type = choose_format(request.headers.get("accept"), operation.format, form)
     wanted = QueryRequest(
         query=operation.query,
         format=("json" if form in ("SELECT", "ASK") else "ttl") if format_name == "html" else format_name,
@@ -134,7 +137,8 @@ async def answer(request: Request, operation: Operation) -> Response:
     return await give(request, wanted, media_type, is_recallable=True)
 
 
-def choose_format(request: Request, operation: Operation, form: str) -> tuple[str, str]:
+@lru_cache(maxsize=REMEMBERED)
+def choose_format(accept: str | None, wanted: str | None, form: str) -> tuple[str, str]:
     """
     Choose (format, media type): `format=` wins over Accept.
 
@@ -143,14 +147,14 @@ def choose_format(request: Request, operation: Operation, form: str) -> tuple[st
     """
     fitting = [name for name in _ORDER if form in FORMATS[name].forms]
     offered = {FORMATS[name].media_type: name for name in fitting}
-    if operation.format:
+    if wanted:
         by_name = {name: name for name in [*fitting, "html"]} | offered | {HTML: "html"}
         aliases = {alias: name for alias, name in _FORMAT_ALIASES.items() if name in fitting}
-        name = (aliases | by_name).get(operation.format)
+        name = (aliases | by_name).get(wanted)
         if name is None:
             available = [*fitting, "html"]
             raise NotAcceptableError(
-                f"{form} has no format {operation.format!r}. Available: {', '.join(available)}.",
+                f"{form} has no format {wanted!r}. Available: {', '.join(available)}.",
                 available=available,
             )
         return name, HTML if name == "html" else FORMATS[name].media_type
@@ -158,7 +162,7 @@ def choose_format(request: Request, operation: Operation, form: str) -> tuple[st
     for name in fitting:
         for alias in _ALIASES.get(name, ()):
             offered.setdefault(alias, name)
-    media_type = negotiation.require(request.headers.get("accept"), list(offered))
+    media_type = negotiation.require(accept, list(offered))
     return offered[media_type], media_type
 
 
@@ -283,7 +287,15 @@ def decode(body: bytes) -> str:
 
 def endpoint(request: Request) -> str:
     """Return the address of the endpoint, which is the base IRI of queries."""
-    return str(request.url.replace(path="/sparql", query="", fragment=""))
+    scope = request.scope
+    return _endpoint(scope["scheme"], scope.get("server"), request.headers.get("host"))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _endpoint(scheme: str, server: tuple[str, int | None] | None, host: str | None) -> str:
+    headers = [(b"host", host.encode("latin-1"))] if host is not None else []
+    scope = {"scheme": scheme, "server": server, "path": "/sparql", "query_string": b"", "headers": headers}
+    return str(URL(scope=scope).replace(path="/sparql", query="", fragment=""))
 
 
 async def editor(request: Request, query: str, wanted: QueryRequest | None, form: str = "") -> Response:

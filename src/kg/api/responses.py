@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
@@ -36,6 +36,8 @@ ALWAYS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Link, ETag, Content-Location, Retry-After, KG-Version",
 }
+
+_ALWAYS = [(name.lower().encode(), value.encode()) for name, value in ALWAYS.items()]
 
 
 def add_get(app: FastAPI, path: str, endpoint: Callable[..., Any], *, summary: str | None = None) -> None:
@@ -153,9 +155,9 @@ class Envelope:
 
         async def send_wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in ALWAYS.items():
-                    headers.setdefault(name, value)
+                own = {name for name, _ in message["headers"]}
+                more = [pair for pair in _ALWAYS if pair[0] not in own]
+                message = {**message, "headers": [*message["headers"], *more]}
             elif is_head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             if recorder is not None:

@@ -102,17 +102,34 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         ClientDisconnect: It left.
     """
-    tasks: list[asyncio.Task[Any]] = [task := asyncio.create_task(work)]
+    working = asyncio.current_task()
+    assert working is not None
+    watch: asyncio.Task[None] | None = None
+    has_left = is_over = False
+
+    def begin() -> None:
+        nonlocal watch
+        watch = asyncio.create_task(_left(request.receive))
+        watch.add_done_callback(end)
+
+    def end(_: asyncio.Task[None]) -> None:
+        nonlocal has_left
+        if not is_over:
+            has_left = True
+            working.cancel()
+
+    timer = asyncio.get_running_loop().call_later(UNWATCHED_S, begin)
     try:
-        await asyncio.wait({task}, timeout=UNWATCHED_S)
-        if not task.done():
-            tasks.append(asyncio.create_task(_left(request.receive)))
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        return task.result()
+        return await work
+    except asyncio.CancelledError:
+        if has_left and working.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
     finally:
-        await _end(*tasks)
+        is_over = True
+        timer.cancel()
+        if watch is not None:
+            await _end(watch)
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

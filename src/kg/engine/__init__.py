@@ -7,10 +7,10 @@ Run SPARQL in worker processes that can be bounded and killed.
     clauses     what narrows a SERVICE clause; the query with rows in its place
     remote      one call of another endpoint
     federation  SERVICE clauses asked from here, their rows put into the query
-    rewriting   queries over the values of a property, answered from a table of them
     diagnosis   what the parser's message means
     formats     what an answer can be written in
     worker      a child process: its bounds, its one thread
+    rewriting   queries over the values of a property, answered from a table of them, there
     serialisation  a query run, its answer written, there
     zygote      the process that loads a version once and forks the workers
     loader      the parent's end of that process

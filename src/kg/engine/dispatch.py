@@ -105,7 +105,10 @@ class Dispatcher:
         while True:
             pool = self._pool()
             try:
-                return await asyncio.wait_for(pool.take(), until_s - time.monotonic()), pool
+                worker = pool.take_idle() if time.monotonic() < until_s else None
+                if worker is None:
+                    worker = await asyncio.wait_for(pool.take(), until_s - time.monotonic())
+                return worker, pool
             except RetiredError:
                 continue
             except TimeoutError as error:

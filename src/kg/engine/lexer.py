@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kg.errors import QuerySyntaxError
 
@@ -25,9 +25,8 @@ _LOCAL = rf"(?:[{_BASE}_0-9:]|{_PLX})(?:(?:[{_CHARS}:]|{_PLX})|\.+(?=[{_CHARS}:%
 _ESCAPE = r"\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}"
 _TOKEN = re.compile(
     rf"""
-    (?P<space>[\x20\t\r\n]++)
-  | (?P<comment>\#[^\r\n]*+)
-  | (?P<iri><[^<>"{{}}\x00-\x20]*+>)
+    (?:[\x20\t\r\n]++|\#[^\r\n]*+)*+ (?:
+    (?P<iri><[^<>"{{}}\x00-\x20]*+>)
   | (?P<string>'''(?:'{{0,2}}+(?:[^'\\]|\\.))*+''' | \"\"\"(?:"{{0,2}}+(?:[^"\\]|\\.))*+\"\"\"
             | '(?!'')(?:[^'\\\n\r]|\\[^\n\r])*+' | "(?!"")(?:[^"\\\n\r]|\\[^\n\r])*+")
   | (?P<variable>[?$][{_BASE}_0-9\u00B7\u0300-\u036F\u203F\u2040]++)
@@ -38,6 +37,7 @@ _TOKEN = re.compile(
   | (?P<word>[A-Za-z_][A-Za-z_0-9]*+)
   | (?P<escape>{_ESCAPE})
   | (?P<symbol>\^\^|\|\||&&|!=|.)
+  | (?P<end>\Z))
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -45,8 +45,7 @@ _PAIRS = {")": "(", "]": "[", "}": "{"}
 OPERANDS = frozenset({"iri", "string", "variable", "blank", "name", "language", "number"})
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """
     One token of a query.
 
@@ -89,11 +88,11 @@ def syntax_error(text: str, start: int, message: str, **fields: object) -> Query
 
 
 def scan(text: str) -> Iterator[Token]:
-    """Yield tokens by their spelling alone; brackets need not match."""
+    """Yield tokens by their spelling alone, without space and comments; brackets need not match."""
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "symbol"
-        if kind not in ("space", "comment"):
-            yield Token(kind, match.group(), match.start())
+        if kind != "end":
+            yield Token(kind, match[kind], match.start(kind))
 
 
 def tokenize(text: str) -> Iterator[Token]:
@@ -109,14 +108,16 @@ def tokenize(text: str) -> Iterator[Token]:
     opened: list[Token] = []
     before: Token | None = None
     for token in scan(text):
-        if token.kind == "iri" and opened and opened[-1].text == "(" and before and before.is_operand():
+        if token.kind == "symbol":
+            if token.text in "([{":
+                opened.append(token)
+            elif token.text in _PAIRS:
+                _close(text, opened, token)
+            elif token.text in ("'", '"'):
+                what = "the string that opens here is not closed."
+                raise syntax_error(text, token.start, what, fix="close it")
+        elif token.kind == "iri" and opened and opened[-1].text == "(" and before and before.is_operand():
             _refuse_ambiguous(text, token)
-        elif token.text in ("'", '"'):
-            raise syntax_error(text, token.start, "the string that opens here is not closed.", fix="close it")
-        elif token.kind == "symbol" and token.text in "([{":
-            opened.append(token)
-        elif token.kind == "symbol" and token.text in _PAIRS:
-            _close(text, opened, token)
         yield token
         before = token
     if opened:

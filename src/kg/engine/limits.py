@@ -121,9 +121,12 @@ class _Examination:
     groups: list[float] = field(default_factory=list)
 
     def run(self) -> Examined:
+        may_federate = "SERVICE" in self.text.upper()
         for token in tokenize(self.text):
-            self._refuse_federation(token)
-            self._count_item(token)
+            if may_federate:
+                self._refuse_federation(token)
+            if not self.opened or self.opened[-1] == "(":
+                self._count_item(token)
             if not self.form:
                 self._read_prologue(token)
             elif token.kind == "word":
@@ -170,10 +173,10 @@ class _Examination:
             raise _no_form(self.text, token)
 
     def _count_item(self, token: Token) -> None:
-        """Count what makes a long list outside groups: graphs, conditions, members of a collection."""
+        """Count what makes a long list, outside brackets or in round ones: graphs, conditions, members."""
         if not self.opened:
             self.operators += token.kind in OPERANDS or token.text == "("
-        elif self.opened[-1] == "(" and token.kind in OPERANDS and self.before and self.before.is_operand():
+        elif token.kind in OPERANDS and self.before and self.before.is_operand():
             self.members += 1
             self._check("members in one list", self.members, self._most_operators)
 

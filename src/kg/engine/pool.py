@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -33,13 +32,13 @@ class Pool:
     def __init__(self, snapshot: Snapshot, settings: Settings, *, size: int) -> None:
         self.snapshot, self.settings, self.size = snapshot, settings, size
         self.busy: set[WorkerProcess] = set()
-        self.idle: deque[WorkerProcess] = deque()
+        self.idle: list[WorkerProcess] = []
         self.restarts = 0
         self.last_failure: str | None = None
         self.loader: Loader | None = None
         self._is_retired = False
         self._loading = asyncio.Lock()
-        self._changed = asyncio.Condition()
+        self._waiting: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: set[asyncio.Task[None]] = set()
 
@@ -79,17 +78,28 @@ class Pool:
         Raises:
             RetiredError: The pool retired first.
         """
-        async with self._changed:
-            while True:
-                if self._is_retired:
-                    raise RetiredError
-                while self.idle:
-                    worker = self.idle.popleft()
-                    if worker.is_alive:
-                        self.busy.add(worker)
-                        return worker
-                    self.discard(worker)
-                await self._changed.wait()
+        while (worker := self.take_idle()) is None:
+            changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(changed)
+            await changed
+        return worker
+
+    def take_idle(self) -> WorkerProcess | None:
+        """
+        Take the worker that worked last, whose memory is its own already; None where all are busy.
+
+        Raises:
+            RetiredError: The pool retired.
+        """
+        if self._is_retired:
+            raise RetiredError
+        while self.idle:
+            worker = self.idle.pop()
+            if worker.is_alive:
+                self.busy.add(worker)
+                return worker
+            self.discard(worker)
+        return None
 
     def give_back(self, worker: WorkerProcess) -> None:
         """Return a worker after its query: to the idle, or to its end if it is spent or the pool retired."""
@@ -99,7 +109,7 @@ class Pool:
             self.discard(worker)
         else:
             self.idle.append(worker)
-            self._spawn(self._notify())
+            self._notify()
 
     def discard(self, worker: WorkerProcess) -> None:
         """End a worker at once and start another in the background."""
@@ -114,8 +124,8 @@ class Pool:
     async def retire(self) -> None:
         """Hand out no more workers; end the idle ones now, each busy one after its query."""
         self._is_retired = True
-        await self._notify()
-        idle, self.idle = list(self.idle), deque()
+        self._notify()
+        idle, self.idle = self.idle, []
         await asyncio.gather(*(worker.close() for worker in idle))
         self._close_loader_if_unused()
 
@@ -164,7 +174,7 @@ class Pool:
             self._spawn(worker.close())
             return
         self.idle.append(worker)
-        await self._notify()
+        self._notify()
 
     async def _retry(self, work: Callable[[], Awaitable[Any]]) -> None:
         attempt = 0
@@ -178,9 +188,11 @@ class Pool:
             else:
                 return
 
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    def _notify(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(None)
 
     def _start_one(self) -> None:
         self._start(self._retry(self._add))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pyoxigraph as ox
+
+from kg.engine.rewriting import Tables, rewrite
 
 PART_BYTES = 256_000
 ROWS = {
@@ -91,6 +94,7 @@ def answer(
     prefixes: dict[str, str],
     max_bytes: int,
     leave: Callable[[bytes], None],
+    tables: Tables | None = None,
 ) -> bytes:
     """
     Run one query and serialise its answer, on one thread, in one call.
@@ -109,7 +113,8 @@ def answer(
     elif defaults or named:
         arguments["default_graph"] = [ox.NamedNode(one) for one in defaults]
         arguments["named_graphs"] = [ox.NamedNode(one) for one in named]
-    results: Any = store.query(job["query"], **arguments)
+    is_over_all = not (defaults or named or job["from_default"] or job["from_named"])
+    results = _run(store, job["query"], arguments, tables if is_over_all else None)
     name, large_bytes = job["format"], job.get("large_bytes")
     output: Any = BoundedWriter(max_bytes, None if name in _WHOLE else large_bytes, leave)
     if name in ROWS and not isinstance(results, ox.QueryTriples):
@@ -124,6 +129,16 @@ def answer(
         return body
     output.send(body)
     return b""
+
+
+def _run(store: ox.Store, query: str, arguments: dict[str, Any], tables: Tables | None) -> Any:
+    """Run a query, rewritten where that is of use; whatever goes wrong with that, the query itself is run."""
+    if tables is not None:
+        with contextlib.suppress(Exception):
+            rewritten = rewrite(query, tables)
+            if rewritten is not query:
+                return store.query(rewritten, **arguments)
+    return store.query(query, **arguments)
 
 
 def _resolve(store: ox.Store, job: dict[str, Any], names: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ answer leaves in parts, a frame each, before the frame that says how it ended. B
 up what it does not need: network and privileges are gone already, new files and memory past its bound go
 here. When the channel closes it ends, in the middle of a query too.
 
-Source: setrlimit(2), proc(5) on smaps_rollup.
+Source: setrlimit(2), poll(2), proc(5) on smaps_rollup.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import contextlib
 import ctypes
 import json
 import os
-import queue
 import re
 import resource
+import select
 import struct
 import sys
 import threading
@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 
 import pyoxigraph as ox
 
+from kg.engine.rewriting import Tables
 from kg.engine.serialisation import GRAPHS, ROWS, NotCarriedError, TooLargeError, answer
 
 FRAME = struct.Struct(">IQ")
@@ -54,12 +55,14 @@ class Worker:
 
     def __init__(self, store: ox.Store, setup: dict[str, Any]) -> None:
         self.store, self.setup = store, setup
+        self.tables = Tables(store)
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.statm = self.rollup = -1
         self.faulted_bytes = self.private_bytes = 0
 
     def warm_up(self) -> None:
-        """Run each path once, so that nothing needs a file later."""
+        """Make the tables, and run each path once, so that nothing needs a file later."""
+        self.tables.fill()
         job: dict[str, Any] = {
             key: [] for key in ("default_graphs", "named_graphs", "from_default", "from_named")
         }
@@ -71,11 +74,10 @@ class Worker:
     def run(self, source: BinaryIO, target: BinaryIO) -> None:
         """Bound this process, then answer until the source closes."""
         self.source, self.target = source, target
-        self.jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._bound()
-        threading.Thread(target=self._listen, daemon=True).start()
-        while True:
-            self._serve(self.jobs.get())
+        threading.Thread(target=self._watch, daemon=True).start()
+        while (read := read_frame(source)) is not None:
+            self._serve(read[0])
 
     def _bound(self) -> None:
         if sys.platform == "linux":
@@ -87,14 +89,15 @@ class Worker:
         self.start_bytes = self._size_bytes()
         self.faulted_bytes = _faulted_bytes()
         limit(resource.RLIMIT_AS, self.start_bytes + self.setup["max_memory_bytes"])
-        limit(resource.RLIMIT_NOFILE, 0)
+        # None is left: the channel is number 0. Not 0 of them, since poll(2) may not ask for more than these.
+        limit(resource.RLIMIT_NOFILE, 1)
 
-    def _listen(self) -> None:
-        try:
-            while (read := read_frame(self.source)) is not None:
-                self.jobs.put(read[0])
-        finally:
-            os._exit(0)
+    def _watch(self) -> None:
+        """End this process, in the middle of a query too, when its channel closes; jobs do not wake this."""
+        closed = select.poll()
+        closed.register(self.source.fileno(), 0)
+        closed.poll()
+        os._exit(0)
 
     def _serve(self, job: dict[str, Any]) -> None:
         header, body = self._answer(job)
@@ -103,7 +106,7 @@ class Worker:
     def _answer(self, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         try:
             bound = {"prefixes": self.setup["prefixes"], "max_bytes": self.setup["max_answer_bytes"]}
-            return {"ok": True}, answer(self.store, job, **bound, leave=self._send_part)
+            return {"ok": True}, answer(self.store, job, **bound, leave=self._send_part, tables=self.tables)
         except TooLargeError:
             return {"error": "too_large"}, b""
         except NotCarriedError as error:
