@@ -99,13 +99,15 @@ class Forked:
             return True
 
     def is_gone(self) -> bool:
-        """Say whether there is no such process: for one that nobody reports."""
+        """Say whether it has ended, if nobody took note of it either: for one that nobody reports."""
         with contextlib.suppress(ChildProcessError):  # ours if this is the process that inherits orphans
             os.waitpid(self.pid, os.WNOHANG)
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return True
+        with contextlib.suppress(OSError):  # not Linux, or gone by now
+            return Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
         return False
 
     async def wait(self) -> int | None:

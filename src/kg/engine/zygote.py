@@ -28,6 +28,7 @@ from kg.engine.worker import Worker, limit, load, read_frame
 
 CLONE_NEWUSER, CLONE_NEWNET, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 0x10000000, 0x40000000, 1, 38
 MAX_DESCRIPTORS = 16
+MAX_INHERITED = 65_536
 
 
 class Zygote:
@@ -40,6 +41,9 @@ class Zygote:
 
     def run(self) -> None:
         """Load, confine itself, then fork and reap until standard input closes."""
+        # uvloop leaves its own numbers of these three open in a child: who held them after this process has
+        # ended would hide its end.
+        os.closerange(3, MAX_INHERITED)
         with open(0, "rb", closefd=False) as stream:
             setup = read_frame(stream)
         if setup is None:
