@@ -191,7 +191,7 @@ def test_tables_are_of_properties_that_many_things_have() -> None:
     label = "http://www.w3.org/2000/01/rdf-schema#label"
     for number in range(LEAST):
         thing = ox.NamedNode(f"{P}{number}")
-        values = {
+        values: dict[str, Any] = {
             label: ox.Literal(f"name {number}"),
             f"{P}own": ox.Literal(f"value {number}"),
             f"{P}often": ox.Literal(number % 7),

@@ -175,6 +175,13 @@ class Pool:
             return
         self.idle.append(worker)
         self._notify()
+        worker.tell_end(lambda: self._replace_idle(worker))
+
+    def _replace_idle(self, worker: WorkerProcess) -> None:
+        """Replace a worker that died while nothing was asked of it: the last of them is asked first."""
+        if worker in self.idle:
+            self.idle.remove(worker)
+            self.discard(worker)
 
     async def _retry(self, work: Callable[[], Awaitable[Any]]) -> None:
         attempt = 0

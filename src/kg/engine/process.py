@@ -69,6 +69,7 @@ class Forked:
         self.pid = pid
         self.returncode: int | None = None
         self._ended = asyncio.Event()
+        self._tell: Callable[[], None] | None = None
         self._errors = -1
 
     async def attach(self, channel: socket.socket, errors: int) -> None:
@@ -86,6 +87,14 @@ class Forked:
         """Note that it has ended."""
         self.returncode = returncode
         self._ended.set()
+        if self._tell is not None:
+            self._tell()
+
+    def tell_end(self, tell: Callable[[], None]) -> None:
+        """Have somebody told of its end, at once if that has been."""
+        self._tell = tell
+        if self.is_ended:
+            tell()
 
     def is_closed(self) -> bool:
         """Say whether its end of the channel is closed: so it is, as soon as it dies."""
@@ -188,6 +197,10 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         """Say whether the process can be asked."""
         return not self.is_spent and not self._process.is_closed()
+
+    def tell_end(self, tell: Callable[[], None]) -> None:
+        """Have somebody told when the process has ended."""
+        self._process.tell_end(tell)
 
     async def _died(self, *, has_begun: bool) -> WorkerDiedError:
         returncode = await self._process.wait()
