@@ -78,15 +78,15 @@ class Tables:
 
     def fill(self) -> None:
         """Make a table of each property that a scan of its values is slow for; no others are made later."""
+        self.is_filled = True
         rows: Any = self.store.query("SELECT DISTINCT ?p { ?s ?p ?o }")
         for name in [row["p"] for row in rows]:
             quads = self.store.quads_for_pattern(None, name, None, ox.DefaultGraph())
             sample = [quad.object for quad in itertools.islice(quads, SAMPLE)]
             if len(sample) >= LEAST and _is_asked_for(name.value, sample):
-                table = self.find(name.value)
+                table = self._tables[name.value] = self._make(name.value)
                 if table is not None and name.value in _LABELS:
                     table.texts = _make_texts(table)
-        self.is_filled = True
 
     def find(self, predicate: str) -> Table | None:
         """Return the table of a property; None where its values cannot stand in VALUES, or are too many."""
@@ -101,7 +101,7 @@ class Tables:
         if (
             not counts
             or len(counts) > MOST_DISTINCT
-            or any(isinstance(one, ox.BlankNode) for one, _ in counts)
+            or not all(isinstance(one, ox.NamedNode | ox.Literal) for one, _ in counts)
         ):
             return None
         counts.sort(key=lambda pair: -pair[1])
