@@ -141,8 +141,11 @@ def engines(folder: Path, ports: Iterator[int]) -> Iterator[tuple[Engine, int]]:
     data.write_text(QUADS)
     python, here = sys.executable, str(Path(__file__).resolve())
     port = next(ports)
-    ours = (python, here, "--serve", str(data), str(port))
+    ours: Sequence[str] = (python, here, "--serve", str(data), str(port))
     yield Engine("Lateral", version("lateral-kg"), ours, "/sparql", "/sparql", takes_updates=False), port
+    port = next(ports)
+    ours = (python, here, "--scratch", "--serve", str(data), str(port))
+    yield Engine("Lateral `--scratch`", version("lateral-kg"), ours, "/sparql", "/sparql"), port
     if program := beside("oxigraph"):
         port = next(ports)
         command: Sequence[str] = (program, "serve", "--bind", f"{HOST}:{port}")
@@ -246,8 +249,8 @@ def set_up(engine: Engine, client: httpx.Client) -> None:
         raise SystemExit(f"Virtuoso: {done.stderr or done.stdout}")
 
 
-def serve(quads: Path, port: int) -> None:
-    """Serve a file with this service, as its tests do."""
+def serve(quads: Path, port: int, *, scratch: bool) -> None:
+    """Serve a file with this service, as its tests do, or a scratch copy of it."""
     import uvicorn
 
     from kg.api import create_app
@@ -262,7 +265,7 @@ def serve(quads: Path, port: int) -> None:
         prefixes: Prefixes
 
     async def run_service() -> None:
-        settings = Settings(root=ROOT, quick_workers=1, slow_workers=1)
+        settings = Settings(root=ROOT, quick_workers=1, slow_workers=1, scratch=scratch)
         pool = Pool(settings)
         await pool.start(Data("protocol", quads, load_prefixes(ROOT / "ontology" / "prefixes.ttl")))
         try:
@@ -313,9 +316,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
     parser.add_argument("--write", action="store_true", help="put the table into docs/conformance.md")
     parser.add_argument("--serve", nargs=2, metavar=("QUADS", "PORT"), help=argparse.SUPPRESS)
+    parser.add_argument("--scratch", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
-        serve(Path(given.serve[0]), int(given.serve[1]))
+        serve(Path(given.serve[0]), int(given.serve[1]), scratch=given.scratch)
         return
     tests = load_tests()
     found: dict[str, dict[str, str]] = {}

@@ -351,6 +351,18 @@ def test_serve_on_an_address_of_another_machine_is_wrong_usage(run: Run, host: s
     assert run("serve", "--host", host).exit_code == 2
 
 
+def test_serve_takes_updates_on_this_machine_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--scratch or KG_SCRATCH on an address that others reach: nothing starts, exit 2."""
+    for host in ("0.0.0.0", "::", "203.0.113.7"):
+        result = run("--last", "serve", "--scratch", "--host", host, "--port", "0")
+        assert result.exit_code == 2
+        assert "127.0.0.1, ::1 or localhost" in result.stderr
+    monkeypatch.setenv("KG_SCRATCH", "1")
+    assert run("--last", "serve", "--host", "0.0.0.0", "--port", "0").exit_code == 2
+    monkeypatch.setenv("KG_HOST", "0.0.0.0")
+    assert run("--last", "serve").exit_code == 2
+
+
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(SOURCE)}
 

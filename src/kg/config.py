@@ -6,6 +6,7 @@ Each field holds its default, its unit (in its name) and its help; `describe()` 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 from kg.errors import UsageError
 
+_BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 _ENDPOINT = re.compile(r"https?://[^\s<>\"{}|\\^`@/?#]+(/[^\s<>\"{}|\\^`@#]*)?")
 
 
@@ -72,8 +74,17 @@ class Settings:
     max_service_rows: int = _setting(20_000, "rows that the SERVICE clauses of a query may bring")
     max_service_bytes: int = _setting(10_000_000, "bytes that the SERVICE clauses of a query may bring")
 
+    scratch: bool = _setting(
+        False, "take SPARQL updates, on a copy that is forgotten at the end; only on a loopback address"
+    )
+
     def __post_init__(self) -> None:
-        """Refuse an endpoint that is no plain web address."""
+        """Refuse an endpoint that is no plain web address, and updates from another machine."""
+        if self.scratch and not is_loopback(self.host):
+            raise UsageError(
+                f"KG_SCRATCH, --scratch: {self.host} is not an address of this machine alone. A service that "
+                "anybody may change is for trying things out: expected KG_HOST 127.0.0.1, ::1 or localhost."
+            )
         for one in self.endpoints:
             if not _ENDPOINT.fullmatch(one):
                 raise UsageError(
@@ -102,10 +113,8 @@ class Settings:
         for name, text in given.items():
             default: Any = known[name].default
             try:
-                values[known[name].name] = (
-                    type(default)(text) if not isinstance(default, Path) else Path(text)
-                )
-            except ValueError as error:
+                values[known[name].name] = _read(text, default)
+            except (ValueError, KeyError) as error:
                 kind = type(default).__name__
                 raise UsageError(
                     f"{name}={text!r} is not a value: expected {kind}, e.g. {default}."
@@ -135,6 +144,25 @@ class Settings:
     def tokens_path(self) -> Path:
         """Where the hashed tokens are."""
         return self.root / self.tokens
+
+
+def _read(text: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        return _BOOLEANS[text.strip().lower()]
+    return Path(text) if isinstance(default, Path) else type(default)(text)
+
+
+def is_loopback(host: str) -> bool:
+    """
+    Say whether a host is this machine, reached from this machine alone.
+
+    >>> [is_loopback(one) for one in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "localhost.example.org")]
+    [True, True, True, False, False]
+    """
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def describe() -> list[tuple[str, str, str]]:

@@ -2,8 +2,9 @@
 The W3C's 34 tests of the SPARQL 1.1 Protocol, over HTTP against the started service.
 
 Their requests are in `protocol.yaml`; bench/protocol.py sends them, to other services too. Their names are
-compared with the W3C's list. This service takes no updates: the seven tests that need one to succeed cannot
-apply, and get 403.
+compared with the W3C's list. They run twice: against the service as it is for the public, which takes no
+updates, so that the seven tests that need one to succeed cannot apply, and get 403; and against a scratch
+service, where all 34 pass.
 
 Source: SPARQL 1.1 Protocol, sections 2.1, 2.2 and 4; https://www.w3.org/2009/sparql/docs/tests/
 """
@@ -43,11 +44,23 @@ TESTS: dict[str, list[dict[str, Any]]] = BENCH.load_tests()
 TYPES = {"boolean": "application/sparql-results+json", "table": "application/sparql-results+json"}
 
 
+KIND = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <http://xmlns.com/foaf/0.1/Document>"
+# Three graphs: each says that it is a document.
+QUADS = "".join(f"<{one}> {KIND} <{one}> .\n" for one in (D1, D2, D3)).encode()
+Serve = Callable[..., AbstractContextManager[httpx.Client]]
+
+
 @pytest.fixture(scope="module")
-def client(serve_quads: Callable[[bytes], AbstractContextManager[httpx.Client]]) -> Iterator[httpx.Client]:
-    """Serve the three graphs of the tests: each says that it is a document."""
-    kind = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <http://xmlns.com/foaf/0.1/Document>"
-    with serve_quads("".join(f"<{one}> {kind} <{one}> .\n" for one in (D1, D2, D3)).encode()) as started:
+def client(serve_quads: Serve) -> Iterator[httpx.Client]:
+    """Serve the three graphs as the public is served."""
+    with serve_quads(QUADS) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def scratch(serve_quads: Serve) -> Iterator[httpx.Client]:
+    """Serve a scratch copy of the three graphs."""
+    with serve_quads(QUADS, scratch=True) as started:
         yield started
 
 
@@ -70,6 +83,18 @@ def test_protocol(client: httpx.Client, name: str) -> None:
             assert answer.json()["boolean"] is asked["boolean"]
 
 
+def test_protocol_with_updates(scratch: httpx.Client) -> None:
+    """All 34 pass where updates are taken; those that ask for a refusal get 4xx and a problem document."""
+    ours = BENCH.Engine("Lateral --scratch", "", (), "/sparql", "/sparql")
+    found = {name: BENCH.run(ours, scratch, name, requests) for name, requests in TESTS.items()}
+    assert found == dict.fromkeys(TESTS, "pass")
+    assert len(found) == 34
+    for name in (one for one in TESTS if one.startswith("bad_")):
+        answer = BENCH.send(scratch, "/sparql", TESTS[name][0])
+        assert answer.status_code in (400, 405, 415), name
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
 def check_kind(answer: httpx.Response, kind: str) -> None:
     """Check that a body is what its media type says, of the kind that the form of the query asks for."""
     media_type = answer.headers["content-type"].split(";")[0]
@@ -90,14 +115,16 @@ def test_dataset_parameters_leave_out_other_graphs(client: httpx.Client) -> None
 
 
 def test_table_beside_the_peers_says_what_this_service_does(client: httpx.Client) -> None:
-    """The column of this service in docs/conformance.md is what the same tester finds now."""
+    """The columns of this service in docs/conformance.md are what the same tester finds now."""
     page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
     table = page.partition(f"<!-- {BENCH.MARK} -->\n")[2].partition(f"<!-- /{BENCH.MARK} -->")[0]
-    told = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", table, re.MULTILINE))
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w+) \|", table, re.MULTILINE)
+    told = {name: public for name, public, _ in rows}
     ours = BENCH.Engine("Lateral", "", (), "/sparql", "/sparql", takes_updates=False)
     assert told == {name: BENCH.run(ours, client, name, requests) for name, requests in TESTS.items()}
     assert list(told.values()).count("pass") == 27
     assert list(told.values()).count("refused") == 7
+    assert {name: scratch for name, _, scratch in rows} == dict.fromkeys(TESTS, "pass")
 
 
 def test_every_test_of_the_w3c_is_here(suite: Path) -> None:

@@ -7,6 +7,7 @@ The web service: each module translates HTTP into one call; no rule of the proje
     recall        responses to requests that come again, byte for byte
     state         the engine, the contents, the watch for a new version
     protocol      /sparql
+    updates       who may update a scratch copy there
     service_description   what /sparql says of itself
     graph_store   /graph-store
     templates     /queries

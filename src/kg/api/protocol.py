@@ -18,20 +18,19 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kg.api import negotiation
+from kg.api import negotiation, updates
 from kg.api.pages import render
 from kg.api.responses import add_get, respond
 from kg.api.service_description import DESCRIBED, serialize, service_description
 from kg.api.state import State
 from kg.api.transfers import give
 from kg.contents import parse_rows
-from kg.engine import FORMATS, QueryRequest, query_form
+from kg.engine import FORMATS, QueryRequest, UpdateRequest, query_form
 from kg.errors import (
     BodyTooLargeError,
     KGError,
     NotAcceptableError,
     UnsupportedMediaError,
-    UpdateRefusedError,
     UsageError,
 )
 from kg.templates import is_iri
@@ -105,19 +104,27 @@ async def ask_by_get(request: Request) -> Response:
         response = await describe_service(request)
         response.headers.update(ACCEPT_QUERY)
         return response
-    return await answer(request, read_operation(read_fields(request.scope["query_string"])))
+    return await carry_out(request, read_fields(request.scope["query_string"]))
 
 
 async def ask_by_post(request: Request) -> Response:
-    """Answer a query in the body, by POST or by QUERY."""
+    """Answer a query in the body, by POST or by QUERY; carry out an update by POST."""
     in_address = read_fields(request.scope["query_string"])
     kind = content_type(request, [FORM, QUERY])
     if kind == UPDATE:
-        raise UpdateRefusedError("this service answers queries and takes no updates")
+        updates.admit(request)
     body = await read_body(request)
     if kind == FORM:
-        return await answer(request, read_operation([*in_address, *read_fields(body)]))
-    return await answer(request, read_operation([*in_address, ("query", decode(body))]))
+        return await carry_out(request, [*in_address, *read_fields(body)])
+    return await carry_out(request, [*in_address, ("update" if kind == UPDATE else "query", decode(body))])
+
+
+async def carry_out(request: Request, fields: Sequence[tuple[str, str]]) -> Response:
+    """Answer the query, or carry out the update, that the fields of an address and a body hold."""
+    if any(name == "update" for name, _ in fields):
+        updates.admit(request)
+        return await updates.carry_out(request, read_update(fields, endpoint(request)))
+    return await answer(request, read_operation(fields))
 
 
 async def answer(request: Request, operation: Operation) -> Response:
@@ -172,13 +179,8 @@ def read_operation(fields: Sequence[tuple[str, str]]) -> Operation:
 
     Raises:
         UsageError: There is not exactly one query, or the IRI of a graph is none.
-        UpdateRefusedError: There is an update.
     """
-    given: dict[str, list[str]] = {}
-    for name, value in fields:
-        given.setdefault(name, []).append(value)
-    if "update" in given:
-        raise UpdateRefusedError("this service answers queries and takes no updates")
+    given = _group(fields)
     queries = given.get("query", [])
     if len(queries) != 1:
         raise UsageError(f"{len(queries)} parameters named query; expected exactly one", parameter="query")
@@ -188,6 +190,32 @@ def read_operation(fields: Sequence[tuple[str, str]]) -> Operation:
         named_graphs=_read_iris(given, "named-graph-uri"),
         format=next(iter(given.get("format", ())), None) or None,
     )
+
+
+def read_update(fields: Sequence[tuple[str, str]], base: str) -> UpdateRequest:
+    """
+    Read one update operation from the fields of an address and a body; other fields are passed over.
+
+    Raises:
+        UsageError: There is not exactly one update, or a query too, or the IRI of a graph is none.
+    """
+    given = _group(fields)
+    if len(given["update"]) != 1 or "query" in given:
+        found = len(given["update"]) + len(given.get("query", ()))
+        raise UsageError(f"{found} parameters named update or query; expected one", parameter="update")
+    return UpdateRequest(
+        given["update"][0],
+        _read_iris(given, "using-graph-uri"),
+        _read_iris(given, "using-named-graph-uri"),
+        base,
+    )
+
+
+def _group(fields: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    given: dict[str, list[str]] = {}
+    for name, value in fields:
+        given.setdefault(name, []).append(value)
+    return given
 
 
 def _read_iris(given: Mapping[str, Sequence[str]], parameter: str) -> tuple[str, ...]:
@@ -334,6 +362,9 @@ async def describe_service(request: Request) -> Response:
         return await editor(request, DEFAULT_QUERY, None)
     engine = State.of(request).engine
     told = await engine.query(QueryRequest(query=DESCRIBED, format="nt"))
-    graph = service_description(endpoint(request), told.body, federates=bool(engine.settings.endpoints))
+    settings = engine.settings
+    graph = service_description(
+        endpoint(request), told.body, federates=bool(settings.endpoints), updates=settings.scratch
+    )
     headers = {"KG-Version": told.version, "Link": '</.well-known/void>; rel="describedby"'}
     return respond(request, serialize(graph, types[media_type]), media_type, headers=headers)

@@ -47,7 +47,9 @@ _W3C_FORMATS = {
 }
 
 
-def service_description(address: str, told: bytes = b"", *, federates: bool = False) -> Graph:
+def service_description(
+    address: str, told: bytes = b"", *, federates: bool = False, updates: bool = False
+) -> Graph:
     """
     Describe the service: only what is true.
 
@@ -55,6 +57,7 @@ def service_description(address: str, told: bytes = b"", *, federates: bool = Fa
         address: Of the endpoint that was asked.
         told: What the graph says of the service and its graphs, as N-Triples, under its permanent address.
         federates: It asks other endpoints.
+        updates: It takes updates.
     """
     graph = Graph()
     graph.bind("sd", SD)
@@ -66,6 +69,8 @@ def service_description(address: str, told: bytes = b"", *, federates: bool = Fa
     graph.add((service, RDF.type, SD.Service))
     graph.add((service, SD.endpoint, service))
     graph.add((service, SD.supportedLanguage, SD.SPARQL11Query))
+    if updates:
+        graph.add((service, SD.supportedLanguage, SD.SPARQL11Update))
     if federates:
         graph.add((service, SD.feature, SD.BasicFederatedQuery))
     for local in _W3C_FORMATS.values():

@@ -16,8 +16,9 @@ from starlette.requests import Request
 from kg.config import Settings
 from kg.contents import Contents
 from kg.dataset import Snapshot, find_snapshot, hold
-from kg.engine import Engine
-from kg.errors import KGError, MissingPartError
+from kg.engine import Engine, Scratch, UpdateRequest
+from kg.engine import Snapshot as Served
+from kg.errors import KGError, MissingPartError, UpdateRefusedError
 from kg.isolation import Validator
 from kg.names import Prefixes, load_prefixes
 from kg.templates import Template, load_templates
@@ -46,6 +47,7 @@ class State:
         self._stamp: tuple[tuple[str, int], ...] = ()
         self._held = ExitStack()
         self._watch: asyncio.Task[None] | None = None
+        self._scratch: Scratch | None = None
 
     @classmethod
     def of(cls, request: Request) -> State:
@@ -75,6 +77,8 @@ class State:
         """
         Start the engine on the current version, read its contents, begin to watch.
 
+        A scratch copy goes its own way: nothing is watched then.
+
         Raises:
             MissingPartError: Nothing has been built.
         """
@@ -85,7 +89,9 @@ class State:
             await self._engine.start(snapshot)
             self._version = snapshot.version
         self._contents = await self._read(*self._first_files())
-        if self._given is None:
+        if self.settings.scratch:
+            self._scratch = Scratch(self.settings, lambda: self.engine.pool, self._serve_changed)
+        elif self._given is None:
             self._watch = asyncio.create_task(self._watch_versions())
 
     async def close(self) -> None:
@@ -96,7 +102,25 @@ class State:
         await self.validator.close()
         if self._given is None and self._engine is not None:
             await self._engine.close()
+        if self._scratch is not None:
+            self._scratch.close()
         self._held.close()
+
+    async def update(self, request: UpdateRequest) -> str:
+        """
+        Change the scratch copy, and return the name of the version that is served then.
+
+        Raises:
+            UpdateRefusedError: There is none.
+            KGError: As `Scratch.update`.
+        """
+        if self._scratch is None:
+            raise UpdateRefusedError("this service answers queries and takes no updates")
+        return await self._scratch.update(request)
+
+    async def _serve_changed(self, changed: Served) -> None:
+        await self.engine.switch(changed)
+        self._contents = await self._read(self.contents.prefixes, self.contents.templates)
 
     async def refresh(self) -> bool:
         """Serve the current version if it is another; where that fails keep what is served, and log it."""

@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 _DEFAULT_FORMATS = {"SELECT": "csv", "ASK": "json", "CONSTRUCT": "ttl", "DESCRIBE": "ttl"}
 
 
-@main.command(epilog=example("kg serve", "kg serve --port 8001"))
+@main.command(epilog=example("kg serve", "kg serve --port 8001", "kg serve --scratch"))
 @click.option("--host", help="Address to serve on (KG_HOST).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to serve on, 0 for any (KG_PORT).")
+@click.option(
+    "--scratch",
+    is_flag=True,
+    help="Take SPARQL updates on a copy, forgotten at the end (KG_SCRATCH).",
+)
 @click.pass_obj
-def serve(call: Call, host: str | None, port: int | None) -> None:
+def serve(call: Call, host: str | None, port: int | None, scratch: bool) -> None:
     """Build what has changed, then serve pages and SPARQL."""
     from kg.cli import serving
 
@@ -32,6 +37,7 @@ def serve(call: Call, host: str | None, port: int | None) -> None:
         call.settings,
         host=host or call.settings.host,
         port=call.settings.port if port is None else port,
+        scratch=scratch or call.settings.scratch,
     )
     with serving.take_port(settings) as taken:
         serving.run(call.snapshot(), settings, taken, started=STARTED)

@@ -127,6 +127,7 @@ def _welcome(snapshot: Snapshot, settings: Settings, taken: socket.socket) -> st
     return (
         f"Lateral is at http://{host}:{taken.getsockname()[1]}/\n"
         f"It holds {held}, {_count_templates(settings.root)} questions; version {snapshot.version}."
+        + ("\nUpdates are taken at /sparql, on a copy that is forgotten at the end." * settings.scratch)
     )
 
 

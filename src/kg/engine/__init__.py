@@ -24,6 +24,7 @@ Run SPARQL in worker processes that can be bounded and killed.
     cache       answers already given
     spool       large answers on disk, on their way
     large       a large answer, read while it is written
+    updating    updates on a copy that is forgotten
     service     the engine over all of these
 """
 
@@ -34,6 +35,7 @@ from kg.engine.limits import query_form
 from kg.engine.loader import Snapshot
 from kg.engine.question import QueryRequest
 from kg.engine.service import Engine, run_query
+from kg.engine.updating import Scratch, UpdateRequest
 
 __all__ = [
     "FORMATS",
@@ -42,7 +44,9 @@ __all__ = [
     "Format",
     "LargeAnswer",
     "QueryRequest",
+    "Scratch",
     "Snapshot",
+    "UpdateRequest",
     "choose_format",
     "formats_for",
     "query_form",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kg.engine.lexer import Token, position, syntax_error, tokenize
 from kg.errors import QuerySyntaxError
@@ -20,13 +20,18 @@ _WORDS = """
     STRLANGDIR STRLEN STRSTARTS STRUUID SUBJECT SUBSTR SUM TIMEZONE TRIPLE TRUE TZ UCASE UNDEF UNION URI
     UUID VALUES VERSION WHERE YEAR
 """
-KEYWORDS = tuple(_WORDS.split())
+_UPDATE_WORDS = """
+    ADD ALL CLEAR COPY CREATE DATA DEFAULT DELETE DROP INSERT INTO LOAD MOVE TO USING WITH
+"""
+KEYWORDS, UPDATE_KEYWORDS = tuple(_WORDS.split()), tuple(_UPDATE_WORDS.split())
 _SCHEMES = ("http", "https", "urn", "file", "mailto")
 _PLACE = re.compile(r"error at (\d+):(\d+): expected (?:one of )?(.*)", re.DOTALL)
 _EXPECTED = re.compile(r'"((?:[^"\\]|\\.)+)"|\b([A-Za-z_]{2,})\b')
 
 
-def explain(text: str, message: str, prefixes: Mapping[str, str]) -> QuerySyntaxError:
+def explain(
+    text: str, message: str, prefixes: Mapping[str, str], *, keywords: Sequence[str] = KEYWORDS
+) -> QuerySyntaxError:
     """
     Turn the parser's message into an error that says what to do.
 
@@ -34,23 +39,24 @@ def explain(text: str, message: str, prefixes: Mapping[str, str]) -> QuerySyntax
         text: The query.
         message: What pyoxigraph said.
         prefixes: The project's prefixes, which an undeclared one may be.
+        keywords: The words of the language: a query's, or an update's too.
 
     >>> print(explain("SELECT ?s WHER { ?s ?p ?o }", "error at 1:16: expected WHERE", {}))
     Line 1, column 11: 'WHER' is not a keyword or function. Fix: write WHERE.
     """
     tokens = list(tokenize(text))
-    start, expected = _place(text, message)
+    start, expected = _place(text, message, keywords)
     return (
         _open_iri(text, tokens)
         or _ungrouped(text, start, message)
         or _undeclared_prefix(text, tokens, prefixes)
-        or _unknown_word(text, tokens)
+        or _unknown_word(text, tokens, keywords)
         or _relative_iri(text, tokens, start, message)
         or _unexpected(text, tokens, start, expected)
     )
 
 
-def _place(text: str, message: str) -> tuple[int, list[str]]:
+def _place(text: str, message: str, keywords: Sequence[str]) -> tuple[int, list[str]]:
     match = _PLACE.match(message)
     if match is None:
         return len(text), []
@@ -59,7 +65,7 @@ def _place(text: str, message: str) -> tuple[int, list[str]]:
     start = sum(len(one) + 1 for one in lines[: line - 1]) + column - 1
     plain = re.sub(r"\[[^\]]*\]", "", match[3])
     found = {quoted or word for quoted, word in _EXPECTED.findall(plain)}
-    return start, sorted(one for one in found if one in KEYWORDS or not one.isalpha())
+    return start, sorted(one for one in found if one in keywords or not one.isalpha())
 
 
 def _open_iri(text: str, tokens: list[Token]) -> QuerySyntaxError | None:
@@ -114,12 +120,12 @@ def _undeclared_prefix(
     return None
 
 
-def _unknown_word(text: str, tokens: list[Token]) -> QuerySyntaxError | None:
-    known = {word.upper() for word in KEYWORDS}
+def _unknown_word(text: str, tokens: list[Token], keywords: Sequence[str]) -> QuerySyntaxError | None:
+    known = {word.upper() for word in keywords}
     for token in tokens:
         if token.kind != "word" or token.text.upper() in known:
             continue
-        near = difflib.get_close_matches(token.text.upper(), KEYWORDS, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(token.text.upper(), keywords, n=1, cutoff=0.6)
         hint: dict[str, object] = {"expected": near, "fix": f"write {near[0]}"} if near else {}
         if not near:
             hint["fix"] = f"write ?{token.text} for a variable, or prefix:{token.text} for a name"

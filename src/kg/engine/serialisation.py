@@ -1,4 +1,4 @@
-"""Serialisation: one query run and its answer written, whole or in parts, on the worker's one thread."""
+"""Serialisation: one query or update run and its outcome written, in parts or whole, on the one thread."""
 
 from __future__ import annotations
 
@@ -139,6 +139,19 @@ def _run(store: ox.Store, query: str, arguments: dict[str, Any], tables: Tables 
             if rewritten is not query:
                 return store.query(rewritten, **arguments)
     return store.query(query, **arguments)
+
+
+def change(store: ox.Store, job: dict[str, Any], *, leave: Callable[[bytes], None]) -> None:
+    """Change a store by one update, all of it or nothing; all that it then holds leaves as N-Quads."""
+    try:
+        store.update(job["update"], base_iri=job["base"])
+    except SyntaxError:
+        # the place of the fault in what the person wrote, into which USING may have been put
+        ox.Store().update(job["written"], base_iri=job["base"])
+        raise
+    output: Any = BoundedWriter(job["max_bytes"], PART_BYTES, leave)
+    store.dump(output, ox.RdfFormat.N_QUADS)
+    output.send(output.take())
 
 
 def _resolve(store: ox.Store, job: dict[str, Any], names: list[str]) -> list[str]:

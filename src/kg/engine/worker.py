@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 import pyoxigraph as ox
 
 from kg.engine.rewriting import Tables
-from kg.engine.serialisation import GRAPHS, ROWS, NotCarriedError, TooLargeError, answer
+from kg.engine.serialisation import GRAPHS, ROWS, NotCarriedError, TooLargeError, answer, change
 
 FRAME = struct.Struct(">IQ")
 OWN_SHARE, LEFT_OVER_SHARE = 2, 4
@@ -106,6 +106,9 @@ class Worker:
 
     def _answer(self, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         try:
+            if "update" in job:
+                change(self.store, job, leave=self._send_part)
+                return {"ok": True}, b""
             bound = {"prefixes": self.setup["prefixes"], "max_bytes": self.setup["max_answer_bytes"]}
             return {"ok": True}, answer(self.store, job, **bound, leave=self._send_part, tables=self.tables)
         except TooLargeError:
