@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 
 from kg.api import state
 from kg.config import Settings
+from kg.engine import updating
 
 FORM = "application/x-www-form-urlencoded"
 UPDATE = "application/sparql-update"
@@ -58,7 +60,7 @@ def test_an_update_is_seen_by_whoever_asks_next(scratch: httpx.Client) -> None:
     answer = update(scratch, f"INSERT DATA {{ <https://w3id.org/lateral/id/novelty> {label} }}")
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["kg-version"] == version(scratch) != before
-    assert version(scratch).partition("+")[0] == before.partition("+")[0]
+    assert version(scratch).partition("~")[0] == before.partition("~")[0]
     assert values(scratch, asked) == ["Zyzzyva"]
     assert "id/novelty" in scratch.get("/search", params={"q": "zyzzyva"}).text
 
@@ -145,6 +147,22 @@ def test_what_is_wrong_is_told_with_its_place(
     problem = answer.json()
     assert (problem["line"], problem["column"]) == (line, column)
     assert said in problem["detail"]
+
+
+@pytest.mark.parametrize("how", ["LOAD {}", "INSERT {{ ?s ?p ?o }} WHERE {{ SERVICE {} {{ ?s ?p ?o }} }}"])
+def test_nothing_is_opened_even_where_the_refusal_fails(
+    scratch: httpx.Client, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A worker has no network: an address that the lexer missed is never called."""
+    monkeypatch.setattr(updating, "_refuse_far", lambda *_: None)
+    before = version(scratch)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        answer = update(scratch, how.format(f"<http://127.0.0.1:{listener.getsockname()[1]}/>"))
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert answer.status_code == 400
+    assert version(scratch) == before
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ class Scratch:
     async def _change(self, request: UpdateRequest, text: str) -> Changed:
         """Have a worker change its store and write it to a file."""
         pool = self._pool()
-        version = f"{pool.version.partition('+')[0]}+{secrets.token_hex(4)}"
+        version = f"{pool.version.partition('~')[0]}~{secrets.token_hex(4)}"
         path = Path(self._folder.name, version)
         job = {
             "update": text,
