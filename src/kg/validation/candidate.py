@@ -27,6 +27,7 @@ PASSAGE = names.LAT + "Passage"
 SELECTOR = names.OA + "TextPositionSelector"
 DRAFT_CLAIM = names.CLAIM + "draft/"
 DRAFT_PASSAGE = names.PASSAGE + "draft/"
+_ODD = re.compile("[^A-Za-z0-9]")
 
 
 class Placed(NamedTuple):
@@ -153,7 +154,8 @@ def to_ox(term: Term) -> ox.NamedNode | ox.BlankNode | ox.Literal:
     if term.kind == "iri":
         return ox.NamedNode(term.value)
     if term.kind == "blank":
-        return ox.BlankNode(re.sub(r"\W", "", term.value) or "b")
+        # no two labels become one, whatever characters set them apart: _:1 was written, _:[1] is of brackets
+        return ox.BlankNode("b" + _ODD.sub(lambda found: f"_{ord(found[0]):x}_", term.value))
     if term.language:
         return ox.Literal(term.value, language=term.language)
     return ox.Literal(term.value, datatype=ox.NamedNode(term.datatype or names.XSD + "string"))
