@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,9 @@ FINE = CASES / "accepted" / "harbour.trig"
 NOTES = CASES / "documents" / "harbour-notes-2025.txt"
 P = "@prefix e: <http://e/> . @prefix sh: <http://www.w3.org/ns/shacl#> .\n"
 SHAPES = P + "e:S a sh:NodeShape ; sh:targetClass e:C ; sh:property [ sh:path e:name ; sh:minCount 1 ] ."
+PAGE = (ROOT / "docs" / "spreadsheets.md").read_text(encoding="utf-8")
+FILES = dict(re.findall(r"```\w+ (\S+)\n(.*?)```", PAGE, re.DOTALL))
+TABLE, COPY = FILES["lantern-bay.csv"], FILES["lantern-bay.txt"]
 Run = Callable[..., Result]
 
 
@@ -55,6 +59,19 @@ def test_validate_shows_the_place_and_exits_1(run: Run, tmp_path: Path) -> None:
     assert done.stdout.startswith("talks.trig:45:20: error unknown-term\n")
     assert "^^^^^^^^^^^^^^\n" in done.stdout and "Fix: write lat:Negotiation" in done.stdout
     assert "validating talks.trig" in done.stderr and "validating" not in done.stdout
+
+
+def test_validate_reads_spreadsheets(run: Run, tmp_path: Path) -> None:
+    """A table with the copy of its document; a slip is told at its cell; --fix is for RDF."""
+    (tmp_path / "lantern-bay.txt").write_text(COPY)
+    (tmp_path / "lantern-bay.csv").write_text(TABLE)
+    done = run("lantern-bay.csv", "--document", "lantern-bay.txt")
+    assert (done.exit_code, done.stdout) == (0, "Nothing is wrong.\n")
+    (tmp_path / "slip.csv").write_text(TABLE.replace("2025-05", "05/06/2025"))
+    done = run("slip.csv", "--document", "lantern-bay.txt")
+    assert done.exit_code == 1
+    assert done.stdout.startswith("slip.csv row 11, column D (date): error ambiguous-date\n")
+    assert run("slip.csv", "--fix").exit_code == 2
 
 
 def test_warnings_alone_exit_0(run: Run) -> None:

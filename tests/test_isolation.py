@@ -27,7 +27,7 @@ from kg.errors import (
     ValidationMemoryError,
     ValidationTimeoutError,
 )
-from kg.isolation import Answer, Job, Sent, Validator
+from kg.isolation import XLSX, Answer, Job, Sent, Validator
 from kg.isolation.jobs import parse_frame, read_answer
 from kg.isolation.shapes import refusals
 from kg.names import Prefixes
@@ -68,6 +68,8 @@ def data(text: str, name: str = "data.ttl") -> Sent:
 
 
 FINE = Job("shacl", data('e:x a e:C ; e:name "n" .'), (NAMED,))
+TABLE = Sent(b"mediation,has mediator", "t.csv", "text/csv")
+COPIES = (Sent.copy_of("Text ü\r\n".encode(), "a.txt"), Sent.copy_of(b"", ""))
 ENDLESS = Job("shacl", data(f'e:x a e:C ; e:name "{"a" * 60}!" .'), (NEVER,))
 
 
@@ -201,6 +203,33 @@ def test_run_is_refused_when_places_and_queue_are_taken(served: Settings, snapsh
     with_validator(settings, work)
 
 
+def test_one_client_leaves_places_to_others(served: Settings, snapshot: Snapshot) -> None:
+    """Who has one running and one waiting is told to come back, while another client is answered at once."""
+
+    async def work(validator: Validator) -> None:
+        await validator.run(FINE, snapshot)
+        greedy = [asyncio.create_task(validator.run(ENDLESS, snapshot, client="a")) for _ in range(2)]
+        await asyncio.sleep(0.2)
+        with pytest.raises(BusyError, match="KG_VALIDATE_QUEUE_PER_CLIENT") as refused:
+            await validator.run(FINE, snapshot, client="a")
+        assert refused.value.fields["retry_after_s"] > 0
+        assert (await asyncio.wait_for(validator.run(FINE, snapshot, client="b"), 10)).conforms
+        for one in greedy:
+            one.cancel()
+        await asyncio.gather(*greedy, return_exceptions=True)
+        assert (await validator.run(FINE, snapshot, client="a")).conforms
+
+    settings = replace(
+        served,
+        validate_places=2,
+        validate_queue=8,
+        validate_per_client=1,
+        validate_queue_per_client=1,
+        validate_timeout_s=60.0,
+    )
+    with_validator(settings, work)
+
+
 def test_processes_end_with_the_service(served: Settings, snapshot: Snapshot) -> None:
     """Closing the validator ends its parent process and what that has forked."""
 
@@ -263,10 +292,12 @@ def test_parent_that_cannot_load_is_a_missing_part(served: Settings, tmp_path: P
     [
         (replace(FINE, profile="owl"), NotFoundError),
         (replace(FINE, profile="contribution"), UsageError),
-        (replace(FINE, documents={"a": "b"}), UsageError),
+        (replace(FINE, documents=(Sent.copy_of(b"b", "a.txt"),)), UsageError),
+        (replace(FINE, shapes=(TABLE,)), UsageError),
+        (Job("contribution", NAMED, documents=(Sent.copy_of(b"%PDF-1.4 no", "a.pdf"),)), UsageError),
         (replace(FINE, shapes=(MALFORMED,)), UsageError),
     ],
-    ids=["profile", "shapes", "documents", "malformed"],
+    ids=["profile", "shapes", "documents", "table", "pdf", "malformed"],
 )
 def test_what_a_job_is_refused_for_is_told(
     served: Settings, snapshot: Snapshot, job: Job, error: type[Exception]
@@ -278,7 +309,7 @@ def test_what_a_job_is_refused_for_is_told(
 
 def test_frames_carry_jobs_and_answers() -> None:
     """What is written is read back; a piece of a frame is none."""
-    job = Job("shacl", data("e:x e:y 'ü' ."), (NAMED, NEVER), {"a": "Text ü\r\n", "b": ""}, "ttl", "v1")
+    job = Job("shacl", data("e:x e:y 'ü' ."), (NAMED, NEVER), COPIES, "ttl", "v1")
     read = parse_frame(job.to_bytes())
     assert read is not None
     assert Job.from_frame(*read) == job
@@ -298,6 +329,11 @@ def test_frames_carry_jobs_and_answers() -> None:
         (b' \n{"@id": 1}', "", "", ("data.jsonld", "application/ld+json")),
         (b"<?xml version='1.0'?>", "", "text/plain", ("data.rdf", "application/rdf+xml")),
         (b"{ <urn:a> <urn:b> 1 }", "", "", ("data.trig", "application/trig")),
+        (b"a,b", "a.csv", "text/plain", ("a.csv", "text/csv")),
+        (b"a;b", "a.csv", "application/vnd.ms-excel", ("a.csv", "text/csv")),
+        (b"a,b", "", "text/csv; header=present", ("data.csv", "text/csv")),
+        (b"PK\x03\x04", "", "", ("data.xlsx", XLSX)),
+        (b"\xd0\xcf\x11\xe0", "a.xls", "application/vnd.ms-excel", ("a.xls", XLSX)),
     ],
 )
 def test_sent_texts_have_a_type(
@@ -313,6 +349,23 @@ def test_sent_texts_of_other_types_are_refused(name: str, media_type: str) -> No
     """What is not RDF is refused by its type."""
     with pytest.raises(UnsupportedMediaError):
         Sent.of(b"", name, media_type, "data")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "expected"),
+    [
+        (b"a", "Notes 1.TXT", "Notes 1.TXT"),
+        (b"a", "", "document.txt"),
+        (b"%PDF-1.4", "notes", "notes.pdf"),
+        (b"%PDF-1.4", "notes.txt", "notes.txt.pdf"),
+        (b"<p>", "notes.html", "notes.html"),
+    ],
+)
+def test_copies_have_a_suffix_of_their_kind(content: bytes, name: str, expected: str) -> None:
+    """What begins as a PDF is one, whatever it is called; without a suffix it is text."""
+    assert Sent.copy_of(content, name).name == expected
+    with pytest.raises(UnsupportedMediaError):
+        Sent.copy_of(b"PK", "notes.docx")
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,19 @@ from typing import Any
 import jsonschema
 import pyoxigraph as ox
 import pytest
-from rdflib import DC, RDF, SH, Graph, Literal, URIRef
+from rdflib import DC, RDF, SH, XSD, Graph, Literal, URIRef
 from rdflib.term import Node
 
 from kg import turtle
 from kg.errors import Edit, Problem
+from kg.isolation import Job, Sent, report_on
+from kg.names import load_prefixes
 from kg.reporting import FORMATS, GRAPHS, Report, write
 from kg.reporting.graphs import EARL, PTR
-from kg.validation import to_rdflib
+from kg.validation import Published, to_rdflib
 from kg.validation.codes import CODES
 
+ROOT = Path(__file__).resolve().parents[1]
 PATH = Path("claims/harbour talks.trig")
 TEXT = """@prefix id: <https://w3id.org/lateral/id/> .
 @prefix lat: <https://w3id.org/lateral/ontology#> .
@@ -43,6 +46,8 @@ UNKNOWN = Problem(
 LITERAL = Problem(
     "a text stands here", PATH, 4, 16, subject=TALKS, code="text-for-thing", end_line=4, end_column=26
 )
+MAX_COUNT = "http://www.w3.org/ns/shacl#MaxCountConstraintComponent"
+SHAPE = "https://w3id.org/lateral/shapes#Meeting-chairedBy"
 MANY = Problem(
     "two chairs",
     PATH,
@@ -53,6 +58,8 @@ MANY = Problem(
     code="too-many-values",
     end_line=4,
     end_column=15,
+    component=MAX_COUNT,
+    shape=SHAPE,
 )
 FILE_WIDE = Problem("no claim stands in this text", PATH, code="no-claim")
 CELL = Problem(
@@ -125,6 +132,23 @@ def test_text_of_a_cell_and_of_a_whole_file() -> None:
     assert "t.xlsx Chairs!B7: note missing-value\n" in text_of(CELL)
     assert "claims/harbour talks.trig: error no-claim\n" in text_of(FILE_WIDE)
     assert write(Report(()), "text") == b"Nothing is wrong.\n"
+
+
+def test_a_cell_has_its_place_in_words() -> None:
+    """What knows a table's headers says them, in every form."""
+    words = "sheet Chairs, row 7, column B (since)"
+    one = Report((CELL,), {Path("t.xlsx"): ""}, places={Path("t.xlsx"): lambda problem: words})
+    assert f"t.xlsx {words}: note missing-value\n" in write(one, "text").decode()
+    assert json.loads(write(one, "json"))["problems"][0]["place"] == words
+    (location,) = sarif(one)["runs"][0]["results"][0]["locations"]
+    assert location["logicalLocations"] == [
+        {"fullyQualifiedName": "Chairs!B7", "kind": "cell", "name": words}
+    ]
+    assert location["physicalLocation"]["region"] == {"startLine": 7, "startColumn": 2}
+    graph = graph_of(one, "ttl")
+    pointer = graph.value(result_of(graph, "missing-value"), EARL.pointer)
+    told = (graph.value(pointer, DC.identifier), graph.value(pointer, DC.description))
+    assert told == (Literal("Chairs!B7"), Literal(words))
 
 
 def test_json_holds_every_field_and_the_counts() -> None:
@@ -224,15 +248,94 @@ def test_graph_is_a_validation_report_in_every_format(format_name: str) -> None:
 
 
 def test_graph_names_the_component_where_a_shape_refused() -> None:
-    """A code of one constraint has its component; what no shape refused has none."""
+    """A shape's result has its component and its shape; what no shape refused has ours."""
     graph = graph_of(ALL, "ttl")
     many = result_of(graph, "too-many-values")
     assert graph.value(many, SH.sourceConstraintComponent) == SH.MaxCountConstraintComponent
     assert graph.value(many, SH.resultSeverity) == SH.Warning
     assert graph.value(many, SH.resultPath) == URIRef("https://w3id.org/lateral/ontology#chairedBy")
     assert graph.value(many, SH.value) is None
+    assert graph.value(many, SH.sourceShape) == URIRef(SHAPE)
     unknown = result_of(graph, "unknown-term")
-    assert graph.value(unknown, SH.sourceConstraintComponent) is None
+    ours = "https://w3id.org/lateral/shapes#UnknownTermConstraintComponent"
+    assert graph.value(unknown, SH.sourceConstraintComponent) == URIRef(ours)
+    assert graph.value(unknown, SH.sourceShape) == URIRef("https://w3id.org/lateral/shapes#Contribution")
+
+
+def assert_is_report(graph: Graph) -> int:
+    """
+    Hold a report to what SHACL says of one, and return how many results it has.
+
+    Source: SHACL, sections 3.6.1 and 3.6.2, https://www.w3.org/TR/shacl/#validation-report
+    """
+    (whole,) = graph.subjects(RDF.type, SH.ValidationReport)
+    (conforms,) = graph.objects(whole, SH.conforms)
+    results = list(graph.objects(whole, SH.result))
+    assert conforms == Literal(not results)
+    for one in results:
+        assert (one, RDF.type, SH.ValidationResult) in graph
+        for predicate in (SH.focusNode, SH.resultSeverity, SH.sourceConstraintComponent, SH.sourceShape):
+            (value,) = graph.objects(one, predicate)
+            assert isinstance(value, URIRef), (predicate, value)
+        assert graph.value(one, SH.resultSeverity) in (SH.Violation, SH.Warning, SH.Info)
+        for predicate in (SH.resultPath, SH.value):
+            assert len(list(graph.objects(one, predicate))) <= 1
+        assert all(isinstance(text, Literal) for text in graph.objects(one, SH.resultMessage))
+    return len(results)
+
+
+def test_graph_is_what_shacl_calls_a_report() -> None:
+    """Each result has one focus node, severity, component and shape; at most one path and one value."""
+    nowhere = Problem("bad", code="syntax")
+    assert assert_is_report(graph_of(report(UNKNOWN, LITERAL, MANY, FILE_WIDE, CELL, nowhere), "ttl")) == 6
+    assert assert_is_report(graph_of(report(), "ttl")) == 0
+
+
+def test_graph_has_what_was_sent_for_its_focus_where_there_is_no_other() -> None:
+    """What is wrong with all of a text is wrong with the contribution."""
+    sent = "https://w3id.org/lateral/contribution/e3b0c44298fc"
+    graph = graph_of(Report((FILE_WIDE,), {PATH: TEXT}, focus={PATH: sent}), "ttl")
+    assert graph.value(result_of(graph, "no-claim"), SH.focusNode) == URIRef(sent)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('"a\\nb"@en', Literal("a\nb", lang="en")),
+        (
+            '"01"^^<http://www.w3.org/2001/XMLSchema#integer>',
+            Literal("01", datatype=XSD.integer, normalize=False),
+        ),
+        ("<http://e/x>", URIRef("http://e/x")),
+        ("_:b", None),
+        ("<not whole", None),
+    ],
+)
+def test_graph_has_the_path_and_value_that_were_told(value: str, expected: Node | None) -> None:
+    """What a stage knows goes before what stands at the place; a blank node names nothing here."""
+    one = Problem("bad", PATH, 4, 2, subject=TALKS, code="x", predicate="http://e/p", value=value)
+    graph = graph_of(report(one), "nt")
+    result = result_of(graph, "x")
+    assert graph.value(result, SH.resultPath) == URIRef("http://e/p")
+    assert graph.value(result, SH.value) == expected
+
+
+def test_reports_of_contributions_are_what_shacl_calls_reports(published: ox.Store) -> None:
+    """Each refused case of the project makes such a report; where a shape refused, it is one of ours."""
+    held = Published(published, load_prefixes(ROOT / "ontology" / "prefixes.ttl"), ROOT)
+    cases = sorted((ROOT / "tests" / "cases" / "contributions" / "refused").glob("*/*.trig"))
+    of_shapes = of_paths = 0
+    for case in cases[::3]:
+        told = report_on(Job("contribution", Sent.of(case.read_bytes(), case.name, "", "data")), held)
+        graph = graph_of(told, "ttl")
+        assert assert_is_report(graph) == len(told.problems)
+        of_paths += len(list(graph.subjects(SH.resultPath)))
+        for problem in told.problems:
+            if problem.component:
+                of_shapes += 1
+                assert (URIRef(problem.shape or ""), None, None) in held.shapes, problem
+                assert problem.component.startswith(str(SH)) and problem.predicate
+    assert len(cases) > 60 and of_shapes > 5 and of_paths > 20
 
 
 def test_graph_conforms_only_without_results() -> None:

@@ -18,8 +18,10 @@ from kg.errors import Edit, Problem, UsageError
 from kg.names import Prefixes
 from kg.parsing import Reading, read
 from kg.publication import publish
+from kg.turtle import Term
 from kg.validation import Published, Verdict, judge
 from kg.validation.arrangement import arrange
+from kg.validation.candidate import to_ox
 from kg.validation.codes import CODES
 from kg.validation.conformity import LEFT_OUT, Conformity
 from kg.validation.fixes import apply_edits, prove
@@ -292,6 +294,12 @@ def test_judge_takes_any_term_anywhere(old: str, new: str, published: Published)
     assert old in text
     reading = read(text.replace(old, new, 1).encode(), path=Path("a.trig"), prefixes=published.prefixes)
     assert not verdict(reading, published).is_accepted
+
+
+def test_blank_nodes_of_several_labels_stay_several() -> None:
+    """What was written, what stands in brackets and what differs in a mark alone are different nodes."""
+    labels = ["_:1", "_:[1]", "_:a-b", "_:a.b", "_:ab", "_:a_2e_b"]
+    assert len({str(to_ox(Term("blank", one))) for one in labels}) == len(labels)
 
 
 # --- documentation

@@ -62,6 +62,8 @@ class Settings:
     max_body_bytes: int = _setting(2_000_000, "size of a request body, in bytes")
     validate_places: int = _setting(2, "validations that may run at once")
     validate_queue: int = _setting(16, "validations that may wait before 503")
+    validate_per_client: int = _setting(1, "validations of one client that may run at once")
+    validate_queue_per_client: int = _setting(4, "validations of one client that may wait before 503")
     validate_timeout_s: float = _setting(20.0, "seconds from a validation's arrival to its answer")
     validate_memory_bytes: int = _setting(
         800_000_000, "memory that one validation may take beside the dataset, in bytes"

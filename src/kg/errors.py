@@ -83,6 +83,10 @@ class Problem:
         found: What stands there.
         expected: What was expected, in a few words.
         edits: Changes that mend it, proved by validating again; none where there is no such proof.
+        predicate: The IRI of the property of the subject that it is about.
+        value: The value of that property that it is about, as Turtle writes it.
+        component: The IRI of the constraint component that refused, where a shape did.
+        shape: The IRI of that shape.
     """
 
     message: str
@@ -100,6 +104,10 @@ class Problem:
     found: str | None = None
     expected: str | None = None
     edits: tuple[Edit, ...] = ()
+    predicate: str | None = None
+    value: str | None = None
+    component: str | None = None
+    shape: str | None = None
 
     def __str__(self) -> str:
         """

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import json
+import re
 import socket
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -13,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openpyxl
 import pyoxigraph as ox
 import pytest
 
@@ -21,6 +26,9 @@ from kg.reporting import FORMATS, GRAPHS
 
 Serve = Callable[[Settings], AbstractContextManager[httpx.Client]]
 CONTRIBUTIONS = Path(__file__).parents[1] / "cases" / "contributions"
+_PAGE = (Path(__file__).parents[2] / "docs" / "spreadsheets.md").read_text(encoding="utf-8")
+_FILES = dict(re.findall(r"```\w+ (\S+)\n(.*?)```", _PAGE, re.DOTALL))
+TABLE, COPY = _FILES["lantern-bay.csv"], _FILES["lantern-bay.txt"]
 TURTLE = {"Content-Type": "text/turtle"}
 P = "@prefix e: <http://e/> . @prefix sh: <http://www.w3.org/ns/shacl#> . "
 P += "@prefix owl: <http://www.w3.org/2002/07/owl#> .\n"
@@ -144,20 +152,136 @@ def test_form_of_a_browser_passes_over_what_was_not_chosen(service: httpx.Client
     assert (answer.status_code, answer.json()["profile"]) == (200, "contribution")
 
 
-def test_document_proves_passages(published: ox.Store, serve: Serve) -> None:
-    """A copy that is sent along is what the passages of its document are proved in, on the real graph."""
+@pytest.fixture(scope="module")
+def real(published: ox.Store, serve: Serve) -> Iterator[httpx.Client]:
+    """Serve the real graph."""
     assert len(published)
+    settings = Settings(root=Path(__file__).parents[2], documents=Path("nowhere"))
+    with serve(replace(settings, quick_workers=1, slow_workers=1)) as client:
+        yield client
+
+
+def test_document_proves_passages(real: httpx.Client) -> None:
+    """A copy that is sent along is what the passages of its document are proved in, on the real graph."""
     case = next((CONTRIBUTIONS / "refused" / "wrong-passage").glob("words.trig"))
     copy = next((CONTRIBUTIONS / "documents").glob("harbour-notes-2025.*"))
     file = {"file": (case.name, case.read_bytes(), "application/trig")}
     along = {**file, "document": (copy.name, copy.read_bytes(), "text/plain")}
-    settings = Settings(root=Path(__file__).parents[2], documents=Path("nowhere"))
-    with serve(replace(settings, quick_workers=1, slow_workers=1)) as client:
-        assert codes(client.post("/validate", files=along)) == ["wrong-passage"]
-        assert codes(client.post("/validate", files=file)) == []
-        fine = (CONTRIBUTIONS / "accepted" / "harbour.trig").read_bytes()
-        answer = client.post("/validate", content=fine, headers={"Content-Type": "application/trig"})
-        assert (answer.json()["conforms"], answer.json()["problems"]) == (True, [])
+    assert codes(real.post("/validate", files=along)) == ["wrong-passage"]
+    assert codes(real.post("/validate", files=file)) == []
+    fine = (CONTRIBUTIONS / "accepted" / "harbour.trig").read_bytes()
+    answer = real.post("/validate", content=fine, headers={"Content-Type": "application/trig"})
+    assert (answer.json()["conforms"], answer.json()["problems"]) == (True, [])
+
+
+def workbook(text: str) -> bytes:
+    """Return a CSV text as a workbook of one sheet."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Talks"
+    for row in csv.reader(io.StringIO(text)):
+        sheet.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def send_table(real: httpx.Client, content: bytes, name: str, **headers: str) -> httpx.Response:
+    """Send a spreadsheet with the text of its document, as a browser does that knows no type."""
+    files = {
+        "file": (name, content, "application/octet-stream"),
+        "document": ("lantern-bay.txt", COPY.encode(), "text/plain"),
+    }
+    return real.post("/validate", files=files, headers=headers)
+
+
+@pytest.mark.parametrize("name", ["lantern-bay.csv", "lantern-bay.xlsx"])
+def test_spreadsheets_are_judged_cell_by_cell(real: httpx.Client, name: str) -> None:
+    """The example of the documentation is accepted; a slip is told at its cell, in every form."""
+    pack = workbook if name.endswith("xlsx") else str.encode
+    fine = send_table(real, pack(TABLE), name)
+    assert (fine.status_code, fine.json()["conforms"]) == (200, True), fine.text
+    slip = pack(TABLE.replace("2025-05", "05/06/2025"))
+    cell, words = ("D11", "row 11, column D (date)")
+    if name.endswith("xlsx"):
+        cell, words = "Talks!D11", "sheet Talks, row 11, column D (date)"
+    (problem,) = send_table(real, slip, name).json()["problems"]
+    assert (problem["code"], problem["cell"], problem["place"]) == ("ambiguous-date", cell, words)
+    assert (problem["line"], problem["column"]) == (11, 4)
+    assert f"{name} {words}: error ambiguous-date\n" in send_table(real, slip, name, accept="text/plain").text
+    page = send_table(real, slip, name, accept="text/html").text
+    assert f"{name}, {words}" in page and "PK" not in page
+    log = send_table(real, slip, name, accept="application/sarif+json").json()
+    (location,) = log["runs"][0]["results"][0]["locations"]
+    assert location["physicalLocation"]["region"]["startLine"] == 11
+    assert {"fullyQualifiedName": cell, "kind": "cell", "name": words} in location["logicalLocations"]
+    told = send_table(real, slip, name, accept="text/turtle").text
+    assert cell in told and words in told
+
+
+def test_spreadsheet_is_taken_by_its_type(real: httpx.Client) -> None:
+    """text/csv as the body; shapes and documents that are no text have their status."""
+    answer = real.post("/validate", content=TABLE.encode(), headers={"Content-Type": "text/csv"})
+    assert (answer.status_code, codes(answer)[0]) == (400, "missing-copy")
+    sent = {
+        "file": ("t.csv", TABLE.encode(), "text/csv"),
+        "shapes": ("s.ttl", SHAPES.encode(), "text/turtle"),
+    }
+    assert real.post("/validate", files=sent).status_code == 400
+    bomb = b"PK\x03\x04" + b"\0" * 1000
+    assert codes(send_table(real, bomb, "t.xlsx")) == ["syntax"]
+    old = send_table(real, b"\xd0\xcf\x11\xe0" + b"\0" * 1000, "t.xls")
+    assert (old.status_code, codes(old)) == (400, ["syntax"])
+
+
+def pdf(stream: bytes, marks: str = "") -> bytes:
+    """Return a PDF of one page that a stream draws."""
+    bodies = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
+        b"/Resources << /Font << /F1 5 0 R >> >> >>",
+        f"<< /Length {len(stream)} {marks}>>\nstream\n".encode() + stream + b"\nendstream",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    content, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(bodies, 1):
+        places.append(len(content))
+        content += f"{number} 0 obj\n".encode() + body + b"\nendobj\n"
+    table = "".join(f"{place:010d} 00000 n \n" for place in places)
+    end = f"xref\n0 6\n0000000000 65535 f \n{table}trailer\n<< /Size 6 /Root 1 0 R >>\n"
+    return content + f"{end}startxref\n{len(content)}\n%%EOF\n".encode()
+
+
+def drawn(text: str) -> bytes:
+    """Return the stream that draws a text."""
+    shown = "".join(f"({line}) Tj T* " for line in text.splitlines())
+    return f"BT /F1 9 Tf 14 TL 10 720 Td {shown}ET".encode()
+
+
+def test_pdf_is_a_copy_too(real: httpx.Client) -> None:
+    """The text of a PDF proves passages, those of a table and of RDF; a broken or locked one is refused."""
+    table = ("lantern-bay.csv", TABLE.encode(), "text/csv")
+    copy = ("lantern-bay.pdf", pdf(drawn(COPY)), "application/pdf")
+    fine = real.post("/validate", files={"file": table, "document": copy})
+    assert (fine.status_code, fine.json()["conforms"]) == (200, True), fine.text
+    other = ("lantern-bay.pdf", pdf(drawn("Nothing of the kind.")), "application/pdf")
+    assert "unfound-words" in codes(real.post("/validate", files={"file": table, "document": other}))
+    broken = real.post("/validate", files={"file": table, "document": ("a.pdf", b"%PDF-1.4 no", "")})
+    assert broken.status_code == 400 and "not a PDF that can be read" in broken.json()["detail"]
+    odd = real.post("/validate", files={"file": table, "document": ("a.docx", b"PK", "")})
+    assert odd.status_code == 415
+
+
+def test_pdf_that_unpacks_without_end_is_bounded(real: httpx.Client) -> None:
+    """It is refused, or its process ended; the next one is answered."""
+    stream = b"BT /F1 9 Tf " + b"(otters) Tj T* " * 20_000_000
+    content = pdf(zlib.compress(stream, 9), "/Filter /FlateDecode ")
+    assert len(content) < 5_000_000
+    files = {"file": ("t.csv", TABLE.encode(), "text/csv"), "document": ("lantern-bay.pdf", content, "")}
+    assert real.post("/validate", files=files, timeout=60).status_code in (400, 413, 503)
+    assert send_table(real, TABLE.encode(), "lantern-bay.csv").status_code == 200
 
 
 def bed(service: httpx.Client, **fields: Any) -> httpx.Response:

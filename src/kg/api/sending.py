@@ -25,12 +25,10 @@ from kg.api.protocol import FORM, content_type, decode, read_body, read_fields
 from kg.api.state import State
 from kg.errors import NotFoundError, UnsupportedMediaError, UsageError
 from kg.isolation import ALIASES, MEDIA_TYPES, PROFILES, Sent
-from kg.names import slugify
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 MAX_PARTS = 20
-_COPIES = (".txt", ".md", ".text", "")
 _REFUSED_FIELDS = {
     "loadImports": "nothing is fetched: send what is imported as externalRules",
     "contentQuery": "nothing is fetched: send the content itself",
@@ -45,7 +43,7 @@ class Asked:
     format: str = ""
     data: list[Sent] = field(default_factory=list)
     shapes: list[Sent] = field(default_factory=list)
-    documents: dict[str, str] = field(default_factory=dict)
+    documents: list[Sent] = field(default_factory=list)
 
     def settled(self) -> Asked:
         """
@@ -154,8 +152,7 @@ async def _take_file(asked: Asked, name: str, part: UploadFile) -> None:
     if not content and not file_name:
         return  # a browser sends what was not chosen as a file without a name
     if name == "document":
-        slug = slugify(PurePath(file_name).stem)
-        asked.documents[slug] = _copy(content, file_name)
+        asked.documents.append(Sent.copy_of(content, file_name))
     elif name == "shapes":
         told = f"shapes-{len(asked.shapes) + 1}"
         asked.shapes.append(Sent.of(content, file_name, part.content_type or "", told))
@@ -163,21 +160,6 @@ async def _take_file(asked: Asked, name: str, part: UploadFile) -> None:
         asked.data.append(Sent.of(content, file_name, part.content_type or "", "data"))
     else:
         raise UsageError(f"a file named {name!r} is not taken: expected file, shapes or document")
-
-
-def _copy(content: bytes, file_name: str) -> str:
-    """
-    Return the text of a copy of a document.
-
-    Raises:
-        UnsupportedMediaError: It is no plain text.
-    """
-    suffix = PurePath(file_name).suffix.lower()
-    if suffix not in _COPIES or content.startswith(b"%PDF"):
-        raise UnsupportedMediaError(
-            f"a copy {file_name[:80]!r} is not taken: send its plain text, as UTF-8", accepted=["text/plain"]
-        )
-    return decode(content)
 
 
 def _take_json(asked: Asked, body: bytes) -> None:

@@ -23,7 +23,7 @@ from kg.api.sending import JSON, MAX_PARTS, MULTIPART, Asked, read_request
 from kg.api.state import State
 from kg.dataset import find_snapshot
 from kg.errors import KGError, MissingPartError, NotAcceptableError
-from kg.isolation import MEDIA_TYPES, PROFILES, Answer, Job
+from kg.isolation import MEDIA_TYPES, PROFILES, XLSX, Answer, Job
 from kg.reporting import FORMATS
 
 _T = TypeVar("_T")
@@ -45,7 +45,7 @@ def add_routes(app: FastAPI) -> None:
         "/validate",
         validate,
         methods=["POST"],
-        summary="Validate RDF, as a contribution or against shapes",
+        summary="Validate RDF or a spreadsheet, as a contribution or against shapes",
         openapi_extra=_described(),
     )
 
@@ -111,9 +111,15 @@ async def _answer(request: Request, asked: Asked, format_name: str) -> Answer:
     if snapshot is None:
         raise MissingPartError("nothing is built yet; run `kg build`", part="snapshot")
     job = Job(
-        asked.profile, asked.data[0], tuple(asked.shapes), asked.documents, format_name, snapshot.version
+        asked.profile,
+        asked.data[0],
+        tuple(asked.shapes),
+        tuple(asked.documents),
+        format_name,
+        snapshot.version,
     )
-    return await _while_connected(request, state.validator.run(job, snapshot))
+    client = request.client.host if request.client else ""
+    return await _while_connected(request, state.validator.run(job, snapshot, client=client))
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
@@ -148,7 +154,7 @@ async def _validate_for_page(request: Request, asked: Asked) -> Response:
     except KGError as error:
         return _page(request, asked, problem=error.as_problem(), status=error.outcome.status)
     report = json.loads(answer.body)
-    text = asked.data[0].content.decode("utf-8", errors="replace")
+    text = _text(asked)
     shown = _with_lines(report["problems"][:_MAX_SHOWN], {asked.data[0].name: text})
     status = 200 if answer.is_judged else 400
     return _page(request, asked, report=report, shown=shown, status=status)
@@ -162,13 +168,23 @@ def _with_lines(problems: list[dict[str, Any]], texts: Mapping[str, str]) -> lis
         pieces = None
         found = lines.get(one.get("path", ""), [])
         number = one.get("line", 0)
-        if 0 < number <= len(found) and "cell" not in one:
+        if 0 < number <= len(found) and "cell" not in one and "place" not in one:
             line = found[number - 1]
             start = max(0, one.get("column", 1) - 1)
             is_one_line = one.get("end_line") == number
             end = one["end_column"] - 1 if is_one_line and "end_column" in one else len(line)
             pieces = (line[max(0, start - _MAX_LINE) : start], line[start:end], line[end : end + _MAX_LINE])
-        shown.append({"fix": None, "line": None, "column": None, "level": "error", **one, "pieces": pieces})
+        shown.append(
+            {
+                "fix": None,
+                "place": "",
+                "line": None,
+                "column": None,
+                "level": "error",
+                **one,
+                "pieces": pieces,
+            }
+        )
     return shown
 
 
@@ -181,13 +197,12 @@ def _page(
     problem: Mapping[str, Any] | None = None,
     status: int = 200,
 ) -> Response:
-    data = asked.data[0].content.decode("utf-8", errors="replace") if asked.data else ""
     return render(
         request,
         "validate.html",
         status=status,
         headers={"Cache-Control": "no-store"} if asked.data else None,
-        text=data,
+        text=_text(asked),
         shapes=asked.shapes[0].content.decode("utf-8", errors="replace") if asked.shapes else "",
         profile=asked.profile,
         profiles=list(PROFILES),
@@ -197,6 +212,13 @@ def _page(
         settings=State.of(request).settings,
         accepted=list(MEDIA_TYPES),
     )
+
+
+def _text(asked: Asked) -> str:
+    """Return what was sent as the text that the form shows again; a spreadsheet is none."""
+    if not asked.data or asked.data[0].is_table:
+        return ""
+    return asked.data[0].content.decode("utf-8", errors="replace")
 
 
 def _described() -> dict[str, Any]:
@@ -236,10 +258,10 @@ def _described() -> dict[str, Any]:
     form = {
         "type": "object",
         "properties": {
-            "file": {**file, "description": "The RDF; or `text` with the same as text."},
+            "file": {**file, "description": "RDF, CSV or XLSX; or `text` with RDF."},
             "text": text,
             "shapes": {**file, "description": "Shapes to hold it to; may be repeated."},
-            "document": {**file, "description": "A document's plain text; its file name is its slug."},
+            "document": {**file, "description": "A document as text, HTML or PDF; its name is its slug."},
             "profile": {"enum": list(PROFILES)},
             "format": {"enum": [*FORMATS, "html"]},
         },
@@ -275,7 +297,7 @@ def _described() -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                **{kind: {"schema": text} for kind in MEDIA_TYPES},
+                **{kind: {"schema": file if kind == XLSX else text} for kind in MEDIA_TYPES},
                 "application/trig": {"schema": text, "example": _EXAMPLE},
                 MULTIPART: {"schema": form},
                 JSON: {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kg.validation import Published
 
 _FORMATS = ("text", "json", "sarif", "ttl", "jsonld", "nt", "rdf")
+_SPREADSHEETS = (".csv", ".tsv", ".xlsx", ".xlsm", ".xls")
 _MAX_ROUNDS = 20
 
 
@@ -28,6 +29,7 @@ _MAX_ROUNDS = 20
     epilog=example(
         "kg validate talks.trig",
         "kg validate talks.trig --document harbour-notes-2025.txt",
+        "kg validate talks.csv --document harbour-notes-2025.pdf",
         "kg validate --format sarif claims/*.trig > problems.sarif",
         "kg validate data.ttl --shapes shapes.ttl",
         "kg validate --fix --write talks.trig",
@@ -78,6 +80,8 @@ def validate(
 
     if write and not fix:
         raise UsageError("--write makes the edits of --fix: expected both.")
+    if fix and any(one.suffix.lower() in _SPREADSHEETS for one in files):
+        raise UsageError("--fix writes RDF: what is proposed for a spreadsheet is told cell by cell.")
     if documents and shapes:
         raise UsageError("--document proves passages of contributions: expected it without --shapes.")
     jobs = list(_jobs(files, documents, shapes, media_type))
@@ -102,9 +106,9 @@ def _jobs(
 ) -> Iterator[Job]:
     from kg.evidence import read_copy
     from kg.isolation import Job, Sent
-    from kg.names import slugify
 
-    copies: Mapping[str, str] = {slugify(one.stem): read_copy(one) for one in documents}
+    # read once, though there be many files
+    copies = tuple(Sent(read_copy(one).encode(), one.name, "text/plain") for one in documents)
     along = tuple(Sent.of(one.read_bytes(), str(one), "", "shapes") for one in shapes)
     for path in files:
         if str(path) == "-":

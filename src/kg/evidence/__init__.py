@@ -11,7 +11,7 @@ runs of words that two texts share.
 from kg.evidence.anchor import anchor
 from kg.evidence.canon import Word, digest, digest_file_text, words
 from kg.evidence.citing import cite
-from kg.evidence.copies import read_copy
+from kg.evidence.copies import parse_copy, read_copy
 from kg.evidence.coverage import Coverage, Exceptions, coverage, load_exceptions
 from kg.evidence.passages import (
     Passage,
@@ -48,6 +48,7 @@ __all__ = [
     "load_located",
     "load_passages",
     "load_sections",
+    "parse_copy",
     "read_copy",
     "verify",
     "words",

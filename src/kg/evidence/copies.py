@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
+import struct
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -27,6 +30,20 @@ _SKIPPED_NAMES = "script style template noscript head svg math iframe object tex
 _SKIPPED = frozenset(_SKIPPED_NAMES.split())
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:\-]{1,40})", re.IGNORECASE)
 _TO_SUPERSCRIPT = str.maketrans("0123456789", SUPERSCRIPTS)
+# What pypdf meets in a file that is not as the standard has it, besides errors of its own.
+_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 _NOTE_CALL = re.compile(r"[\s\[(]*\d{1,3}(?:\s*,\s*\d{1,3})*[\s\])]*\Z")
 
 
@@ -44,20 +61,36 @@ def read_copy(path: Path) -> str:
     """
     if not path.is_file():
         raise MissingPartError(f"{path} is not there: expected a copy of the document.", part=str(path))
-    size = path.stat().st_size
+    _bound_size(path, path.stat().st_size)
+    return parse_copy(path.read_bytes(), path)
+
+
+def parse_copy(content: bytes, path: Path) -> str:
+    """
+    Return the text of a copy that is at hand as bytes; the suffix of its name tells the kind.
+
+    Raises:
+        MissingPartError: A PDF, and pypdf is not installed.
+        BodyTooLargeError: The bytes, the pages or the text pass a bound.
+        UsageError: As of `read_copy`.
+    """
+    _bound_size(path, len(content))
+    suffix = path.suffix.lower()
+    if suffix in _TEXT_SUFFIXES:
+        return _decode(path, content, "utf-8")
+    if suffix in _HTML_SUFFIXES:
+        return read_html(_decode_html(path, content))
+    if suffix == ".pdf":
+        return _read_pdf(content, path)
+    known = ", ".join((*_TEXT_SUFFIXES, *_HTML_SUFFIXES, ".pdf"))
+    raise UsageError(f"{path}: a copy of this kind is not read: expected one of {known}.", known=known)
+
+
+def _bound_size(path: Path, size: int) -> None:
     if size > MAX_FILE_BYTES:
         raise BodyTooLargeError(
             f"{path} has {size} bytes: expected at most {MAX_FILE_BYTES}.", max_body_bytes=MAX_FILE_BYTES
         )
-    suffix = path.suffix.lower()
-    if suffix in _TEXT_SUFFIXES:
-        return _decode(path, path.read_bytes(), "utf-8")
-    if suffix in _HTML_SUFFIXES:
-        return read_html(_decode_html(path, path.read_bytes()))
-    if suffix == ".pdf":
-        return _read_pdf(path)
-    known = ", ".join((*_TEXT_SUFFIXES, *_HTML_SUFFIXES, ".pdf"))
-    raise UsageError(f"{path}: a copy of this kind is not read: expected one of {known}.", known=known)
 
 
 def read_html(source: str) -> str:
@@ -152,7 +185,7 @@ def _bounded(path: Path, text: str) -> str:
     return text
 
 
-def _read_pdf(path: Path) -> str:
+def _read_pdf(content: bytes, path: Path) -> str:
     try:
         from pypdf import PdfReader
         from pypdf.errors import DependencyError, PyPdfError
@@ -160,7 +193,7 @@ def _read_pdf(path: Path) -> str:
         raise MissingPartError("pypdf is not installed: pip install pypdf.", part="pypdf") from error
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of every oddity; we tell the outcome
     try:
-        reader = PdfReader(path)
+        reader = PdfReader(io.BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
             raise UsageError(f"{path} is locked with a password: save a copy without one and try again.")
         if len(reader.pages) > MAX_PDF_PAGES:
@@ -175,7 +208,7 @@ def _read_pdf(path: Path) -> str:
         raise UsageError(
             f"{path} is encrypted in a way that is not read here: save a copy without encryption."
         ) from error
-    except (PyPdfError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (PyPdfError, *_FAULTS) as error:
         raise UsageError(
             f"{path} is not a PDF that can be read ({error}): save it anew or as text."
         ) from error

@@ -12,8 +12,8 @@ the service closes its channel: at the deadline, when the client has gone, or wh
 
 from __future__ import annotations
 
-from kg.isolation.jobs import ALIASES, MEDIA_TYPES, Answer, Job, Sent
+from kg.isolation.jobs import ALIASES, MEDIA_TYPES, XLSX, Answer, Job, Sent
 from kg.isolation.profiles import PROFILES, report_on
 from kg.isolation.validator import Validator
 
-__all__ = ["ALIASES", "MEDIA_TYPES", "PROFILES", "Answer", "Job", "Sent", "Validator", "report_on"]
+__all__ = ["ALIASES", "MEDIA_TYPES", "PROFILES", "XLSX", "Answer", "Job", "Sent", "Validator", "report_on"]

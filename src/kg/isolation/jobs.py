@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from kg.errors import (
     BodyTooLargeError,
     KGError,
+    MissingPartError,
     NotFoundError,
     UnsupportedMediaError,
     UsageError,
@@ -26,12 +27,26 @@ MEDIA_TYPES = {
     "application/n-quads": ".nq",
     "application/ld+json": ".jsonld",
     "application/rdf+xml": ".rdf",
+    "text/csv": ".csv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
 }
-ALIASES = {"application/x-turtle": "text/turtle", "application/x-trig": "application/trig"}
+_CSV, XLSX = list(MEDIA_TYPES)[-2:]
+TABLES = (_CSV, XLSX)
+ALIASES = {
+    "application/x-turtle": "text/turtle",
+    "application/x-trig": "application/trig",
+    "application/csv": _CSV,
+    "text/tab-separated-values": _CSV,
+}
 _BY_SUFFIX = {suffix: media_type for media_type, suffix in MEDIA_TYPES.items()}
-_UNTOLD = ("", "application/octet-stream", "text/plain", "binary/octet-stream")
+# an old workbook, or one with macros, is told what to save it as
+_BY_SUFFIX |= {".tsv": _CSV, ".xls": XLSX, ".xlsm": XLSX}
+# the last is what browsers under Windows send a CSV file as
+_UNTOLD = ("", "application/octet-stream", "text/plain", "binary/octet-stream", "application/vnd.ms-excel")
+_COPIES = (".txt", ".md", ".text", ".htm", ".html", ".xhtml", ".pdf")
 _FRAME = struct.Struct(">IQ")
-_RAISED = {one.__name__: one for one in (BodyTooLargeError, NotFoundError, UsageError, ValidationMemoryError)}
+_RAISABLE = (BodyTooLargeError, MissingPartError, NotFoundError, UsageError, ValidationMemoryError)
+_RAISED = {one.__name__: one for one in _RAISABLE}
 
 
 @dataclass(frozen=True)
@@ -72,9 +87,37 @@ class Sent:
         name = file_name if suffix in _BY_SUFFIX else (file_name or told) + MEDIA_TYPES[kind]
         return cls(content, name, kind)
 
+    @classmethod
+    def copy_of(cls, content: bytes, file_name: str) -> Sent:
+        """
+        Return a copy of a document; its text is taken out of it where it is validated.
+
+        Raises:
+            UnsupportedMediaError: It is neither text nor HTML nor PDF; field `accepted`.
+
+        >>> Sent.copy_of(b"%PDF-1.7", "Harbour notes").name
+        'Harbour notes.pdf'
+        """
+        suffix = PurePath(file_name).suffix.lower()
+        if content.startswith(b"%PDF") and suffix != ".pdf":
+            return cls(content, file_name + ".pdf")
+        if suffix and suffix not in _COPIES:
+            raise UnsupportedMediaError(
+                f"a copy {file_name[:80]!r} is not taken. Accepted: {', '.join(_COPIES)}.",
+                accepted=list(_COPIES),
+            )
+        return cls(content, file_name if suffix else (file_name or "document") + ".txt")
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a spreadsheet."""
+        return self.media_type in TABLES
+
 
 def _guess(content: bytes) -> str:
     """Tell the type of a text without one: TriG reads Turtle and N-Triples too."""
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return XLSX
     start = content[:200].removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith((b'{"', b"{\n", b"{\r", b"{ ", b"[{", b"[\n")) and b'"' in start:
         return "application/ld+json"
@@ -92,7 +135,7 @@ class Job:
         profile: A key of `kg.isolation.PROFILES`.
         data: What is validated.
         shapes: Shapes that were sent along.
-        documents: Copies of documents: slug to text.
+        documents: Copies of documents: a file name says the slug.
         format: A key of `kg.reporting.FORMATS`.
         version: The version that it is held against, to be told.
     """
@@ -100,22 +143,21 @@ class Job:
     profile: str
     data: Sent
     shapes: Sequence[Sent] = ()
-    documents: Mapping[str, str] = field(default_factory=dict)
+    documents: Sequence[Sent] = ()
     format: str = "json"
     version: str = ""
 
     def to_bytes(self) -> bytes:
         """Return the frame that carries it."""
-        texts = [self.data, *self.shapes]
-        copies = [text.encode() for text in self.documents.values()]
+        texts = [self.data, *self.shapes, *self.documents]
         header = {
             "profile": self.profile,
             "format": self.format,
             "version": self.version,
             "texts": [[one.name, one.media_type, len(one.content)] for one in texts],
-            "documents": [[slug, len(copy)] for slug, copy in zip(self.documents, copies, strict=True)],
+            "shapes": len(self.shapes),
         }
-        return to_frame(header, b"".join([*(one.content for one in texts), *copies]))
+        return to_frame(header, b"".join(one.content for one in texts))
 
     @classmethod
     def from_frame(cls, header: Mapping[str, Any], body: bytes) -> Job:
@@ -128,9 +170,11 @@ class Job:
             return body[at - size : at]
 
         texts = [Sent(take(size), name, media_type) for name, media_type, size in header["texts"]]
-        documents = {slug: take(size).decode() for slug, size in header["documents"]}
-        data, *shapes = texts
-        return cls(header["profile"], data, tuple(shapes), documents, header["format"], header["version"])
+        data, *rest = texts
+        shapes, documents = rest[: header["shapes"]], rest[header["shapes"] :]
+        return cls(
+            header["profile"], data, tuple(shapes), tuple(documents), header["format"], header["version"]
+        )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib
 import json
 import os
 import resource
@@ -28,7 +29,7 @@ from typing import Any, NoReturn
 import pyoxigraph as ox
 import rdflib.plugins.sparql
 
-from kg.errors import KGError, UsageError, ValidationMemoryError
+from kg.errors import KGError, MissingPartError, UsageError, ValidationMemoryError
 from kg.isolation.jobs import Answer, Job, Sent, error_frame, read_frame
 from kg.isolation.profiles import report_on
 from kg.names import Prefixes
@@ -108,6 +109,11 @@ class Parent:
             report = report_on(job, published)
             for name in FORMATS:
                 write(report, name, published.prefixes.items())
+        with contextlib.suppress(MissingPartError):  # a graph without our shapes has no spreadsheets
+            report_on(Job("contribution", Sent(b"x", "data.csv", "text/csv")), published)
+        for name in ("openpyxl", "pypdf"):
+            with contextlib.suppress(ImportError):  # told when a workbook or a PDF comes
+                importlib.import_module(name)
 
     def _serve(self) -> None:
         if sys.platform == "linux":

@@ -17,11 +17,13 @@ from typing import Any
 import kg
 from kg.config import Settings
 from kg.dataset import Snapshot, hold
+from kg.engine.lanes import Lane
 from kg.errors import BusyError, KGError, MissingPartError, ValidationMemoryError, ValidationTimeoutError
 from kg.isolation.jobs import Answer, Job, parse_frame, read_answer, to_frame
 
 log = logging.getLogger("kg.isolation")
 
+RETRY_AFTER_S = 5
 START_TIMEOUT_S = 120.0
 _CHUNK_BYTES = 1 << 16
 
@@ -39,24 +41,35 @@ class Validator:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._places = asyncio.Semaphore(settings.validate_places)
-        self._waiting = 0
+        self._lane = Lane(
+            "validation",
+            settings.validate_places,
+            queue_length=settings.validate_queue,
+            queue_per_client=settings.validate_queue_per_client,
+            retry_after_s=RETRY_AFTER_S,
+            per_client=settings.validate_per_client,
+        )
         self._parent: _Parent | None = None
         self._starting = asyncio.Lock()
 
-    async def run(self, job: Job, snapshot: Snapshot) -> Answer:
+    async def run(self, job: Job, snapshot: Snapshot, *, client: str = "") -> Answer:
         """
         Return the answer to a job; where this call is cancelled, its process is ended.
 
+        Args:
+            job: What is validated.
+            snapshot: The version that it is held against.
+            client: Who asks, for the share of places and of the queue; empty is nobody in particular.
+
         Raises:
-            BusyError: Every place and every place in the queue is taken; field `retry_after_s`.
+            BusyError: Every place is taken, and the queue or the client's share; field `retry_after_s`.
             ValidationTimeoutError: It was ended at its deadline, waiting counted.
             ValidationMemoryError: Its process died, most often of its memory limit.
             MissingPartError: The process that forks does not start.
             KGError: What the job itself was refused for.
         """
         deadline = time.monotonic() + self.settings.validate_timeout_s
-        async with self._place(deadline):
+        async with self._place(client, deadline):
             before = time.monotonic()
             parent = await self._started(snapshot)
             deadline += time.monotonic() - before  # the first of a version is not blamed for its loading
@@ -70,21 +83,24 @@ class Validator:
             self._parent = None
 
     @contextlib.asynccontextmanager
-    async def _place(self, deadline: float) -> AsyncIterator[None]:
-        if self._places.locked() and self._waiting >= self.settings.validate_queue:
-            raise BusyError("every place for validation is taken; come back shortly", retry_after_s=5)
-        self._waiting += 1
+    async def _place(self, client: str, deadline: float) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise BusyError("no place for validation became free in time", retry_after_s=5) from error
-        finally:
-            self._waiting -= 1
+            await self._lane.acquire(client, timeout_s=deadline - time.monotonic())
+        except BusyError as error:
+            raise BusyError(self._busy(error), retry_after_s=RETRY_AFTER_S) from error
         try:
             yield
         finally:
-            self._places.release()
+            self._lane.release(client)
+
+    def _busy(self, error: BusyError) -> str:
+        """Say why there is no place; a lane speaks of queries and of their settings."""
+        if isinstance(error.__cause__, TimeoutError):
+            return "no place for validation became free in time; come back shortly"
+        if self._lane.waiting >= self.settings.validate_queue:
+            return "every place for validation is taken, and the queue is full; come back shortly"
+        share = self.settings.validate_queue_per_client
+        return f"{share} of your validations wait already (KG_VALIDATE_QUEUE_PER_CLIENT); come back shortly"
 
     async def _started(self, snapshot: Snapshot) -> _Parent:
         async with self._starting:

@@ -1,7 +1,10 @@
 """
 Problems as RDF: `sh:ValidationReport`.
 
-A result has a constraint component where exactly one stands behind a code; what no shape refused has none.
+Each result has a focus node, a severity, a constraint component and a source shape, as SHACL wants it. What
+no shape refused has a component of ours, named after its code, and `shapes:Contribution` for its shape; what
+is about no node has what was sent for its focus.
+
 Where it stands is said in the words of the W3C's Pointers vocabulary, since SHACL has none for lines.
 
 Source: SHACL, section 3.6, https://www.w3.org/TR/shacl/#validation-report
@@ -17,9 +20,10 @@ import rdflib
 from rdflib import DC, RDF, SH, XSD, Namespace
 from rdflib.term import Node
 
-from kg.errors import Problem
+from kg import names, turtle
+from kg.errors import DataError, Problem
 from kg.reporting.report import Report
-from kg.turtle import Term
+from kg.turtle import Statement, Term
 
 EARL = Namespace("http://www.w3.org/ns/earl#")
 PTR = Namespace("http://www.w3.org/2009/pointers#")
@@ -41,17 +45,8 @@ _WRITERS = {
     "nq": "nt",
 }
 _SEVERITIES = {"error": SH.Violation, "warning": SH.Warning, "note": SH.Info}
-_COMPONENTS = {
-    "derived-property": SH.MaxCountConstraintComponent,
-    "malformed-value": SH.PatternConstraintComponent,
-    "misplaced-property": SH.ClosedConstraintComponent,
-    "reversed-values": SH.LessThanConstraintComponent,
-    "too-long": SH.MaxLengthConstraintComponent,
-    "too-many-values": SH.MaxCountConstraintComponent,
-    "unequal-values": SH.EqualsConstraintComponent,
-    "withheld-text": SH.MaxCountConstraintComponent,
-    "wrong-language": SH.LanguageInConstraintComponent,
-}
+# Stands where no shape refused: the rules of a contribution, in docs/validation.md.
+CONTRIBUTION_SHAPE = names.SHAPES + "Contribution"
 _UNSAFE_IRI = re.compile('[\x00-\x20<>"{}|^`\\\\]')
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -76,7 +71,7 @@ def to_graph(report: Report) -> rdflib.Graph:
         graph.add((whole, SH.result, node))
         for predicate, value in _describe(report, problem):
             graph.add((node, predicate, value))
-        annotate(graph, node, problem)
+        annotate(graph, node, problem, report.place(problem))
     return graph
 
 
@@ -85,23 +80,52 @@ def _describe(report: Report, problem: Problem) -> Iterable[tuple[Node, Node]]:
     yield SH.resultSeverity, _SEVERITIES[problem.level]
     fix = f" Fix: {problem.fix}" if problem.fix else ""
     yield SH.resultMessage, rdflib.Literal(_NOT_XML.sub("\ufffd", problem.message + fix), lang="en")
-    component = _COMPONENTS.get(problem.code or "")
-    if component is not None:
-        yield SH.sourceConstraintComponent, component
+    yield SH.sourceConstraintComponent, rdflib.URIRef(problem.component or component_of(problem.code))
+    shape = problem.shape or (None if problem.component else CONTRIBUTION_SHAPE)
+    if shape:
+        yield SH.sourceShape, rdflib.URIRef(shape)
     found = report.find_statement(problem)
-    focus = problem.subject or (found[0].subject.value if found and found[0].subject.kind == "iri" else None)
-    if focus and ":" in focus and not _UNSAFE_IRI.search(focus):
-        yield SH.focusNode, rdflib.URIRef(focus)
-    if found and found[1] != "subject" and found[0].subject.value == focus:
+    about = problem.subject or (found[0].subject.value if found and found[0].subject.kind == "iri" else None)
+    focus = about if about and ":" in about and not _UNSAFE_IRI.search(about) else None
+    yield SH.focusNode, rdflib.URIRef(focus or _whole(report, problem))
+    if focus:
+        yield from _property(problem, found if found and found[0].subject.value == focus else None)
+
+
+def _whole(report: Report, problem: Problem) -> str:
+    """Return the IRI of what was sent: what is wrong is wrong with all of it."""
+    return (report.focus.get(problem.path) if problem.path else None) or names.BASE
+
+
+def _property(problem: Problem, found: tuple[Statement, str] | None) -> Iterable[tuple[Node, Node]]:
+    """Yield the property of the focus node and its value: as told, else as they stand at the place."""
+    if problem.predicate or problem.value:
+        if problem.predicate and not _UNSAFE_IRI.search(problem.predicate):
+            yield SH.resultPath, rdflib.URIRef(problem.predicate)
+        value = _from_text(problem.value) if problem.value else None
+    elif found is not None and found[1] != "subject":
         statement, part = found
         yield SH.resultPath, rdflib.URIRef(statement.predicate.value)
         value = _to_node(statement.object) if part == "object" else None
-        if value is not None:
-            yield SH.value, value
+    else:
+        return
+    if value is not None:
+        yield SH.value, value
 
 
-def annotate(graph: rdflib.Graph, node: Node, problem: Problem) -> None:
-    """Add to a result the code of its problem and where it stands."""
+def component_of(code: str | None) -> str:
+    """
+    Return the constraint component of ours that stands behind a code.
+
+    >>> component_of("unknown-term")
+    'https://w3id.org/lateral/shapes#UnknownTermConstraintComponent'
+    """
+    words = re.findall(r"[A-Za-z0-9]+", code or "other")
+    return f"{names.SHAPES}{''.join(word.capitalize() for word in words)}ConstraintComponent"
+
+
+def annotate(graph: rdflib.Graph, node: Node, problem: Problem, place: str = "") -> None:
+    """Add to a result the code of its problem and where it stands, of a cell in words too."""
     if problem.code:
         graph.add((node, DC.type, rdflib.Literal(problem.code)))
     if problem.line is None:
@@ -111,9 +135,21 @@ def annotate(graph: rdflib.Graph, node: Node, problem: Problem) -> None:
     graph.add((pointer, RDF.type, PTR.LineCharPointer))
     if problem.path is not None:
         graph.add((pointer, PTR.reference, rdflib.Literal(str(problem.path))))
+    for predicate, text in ((DC.identifier, problem.cell), (DC.description, place)):
+        if text:
+            graph.add((pointer, predicate, rdflib.Literal(_NOT_XML.sub("\ufffd", text))))
     for predicate, number in ((PTR.lineNumber, problem.line), (PTR.charNumber, problem.column)):
         if number is not None:
             graph.add((pointer, predicate, rdflib.Literal(str(number), datatype=XSD.positiveInteger)))
+
+
+def _from_text(text: str) -> Node | None:
+    """Read a term that N-Triples wrote; None of a blank node, which names nothing outside its text."""
+    try:
+        term = turtle.read(f"<urn:x> <urn:x> {text} .").statements[0].object
+    except (DataError, IndexError):
+        return None
+    return _to_node(term)
 
 
 def _to_node(term: Term) -> Node | None:

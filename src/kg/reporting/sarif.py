@@ -39,7 +39,7 @@ def write_sarif(report: Report) -> dict[str, Any]:
         },
         "columnKind": "unicodeCodePoints",
         "artifacts": [{"location": {"uri": uri(path)}} for path in paths],
-        "results": [_result(one, rules.index(one.code or UNKNOWN), paths) for one in report.problems],
+        "results": [_result(one, report, rules.index(one.code or UNKNOWN), paths) for one in report.problems],
     }
     if report.about:
         run["properties"] = dict(report.about)
@@ -57,7 +57,7 @@ def _rule(code: str, problems: Sequence[Problem]) -> dict[str, Any]:
     }
 
 
-def _result(one: Problem, rule: int, paths: Sequence[Path]) -> dict[str, Any]:
+def _result(one: Problem, report: Report, rule: int, paths: Sequence[Path]) -> dict[str, Any]:
     fix = f"{'' if one.message.endswith(('.', '?', '!', ':')) else '.'} Fix: {one.fix}" if one.fix else ""
     result: dict[str, Any] = {
         "ruleId": one.code or UNKNOWN,
@@ -66,7 +66,7 @@ def _result(one: Problem, rule: int, paths: Sequence[Path]) -> dict[str, Any]:
         "message": {"text": one.message + fix},
         "partialFingerprints": {"problem/v1": _fingerprint(one)},
     }
-    location = _location(one, paths)
+    location = _location(one, report.place(one), paths)
     if location:
         result["locations"] = [location]
     if one.edits and one.path is not None and not any(edit.cell for edit in one.edits):
@@ -80,7 +80,7 @@ def _fingerprint(one: Problem) -> str:
     return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _location(one: Problem, paths: Sequence[Path]) -> dict[str, Any]:
+def _location(one: Problem, place: str, paths: Sequence[Path]) -> dict[str, Any]:
     location: dict[str, Any] = {}
     if one.path is not None:
         physical: dict[str, Any] = {
@@ -96,7 +96,8 @@ def _location(one: Problem, paths: Sequence[Path]) -> dict[str, Any]:
         if one.label:
             logical[0]["name"] = one.label
     if one.cell:
-        logical.append({"fullyQualifiedName": one.cell, "kind": "cell"})
+        cell = {"fullyQualifiedName": one.cell, "kind": "cell"}
+        logical.append({**cell, "name": place} if place else cell)
     if logical:
         location["logicalLocations"] = logical
     return location

@@ -28,48 +28,59 @@ def write_text(report: Report) -> str:
     parts: list[str] = []
     for path, found in groupby(report.problems, key=lambda one: one.path):
         text = report.texts.get(path, "") if path else ""
-        parts += _write_file(list(found), text.split("\n"))
+        parts += _write_file(report, list(found), text.split("\n"))
     parts.append(_tally(report.counts))
     return "\n".join(parts) + "\n"
 
 
-def _write_file(problems: Sequence[Problem], lines: Sequence[str]) -> list[str]:
+def _write_file(report: Report, problems: Sequence[Problem], lines: Sequence[str]) -> list[str]:
     same: dict[tuple[object, ...], list[Problem]] = {}
     for one in problems:
         same.setdefault((one.code, one.level, one.message, one.fix), []).append(one)
-    return [_write(first, others, lines) for first, *others in same.values()]
+    return [_write(report, found, lines) for found in same.values()]
 
 
-def _write(one: Problem, others: Sequence[Problem], lines: Sequence[str]) -> str:
+def _write(report: Report, same: Sequence[Problem], lines: Sequence[str]) -> str:
+    one, *others = same
     code = f" {one.code}" if one.code else ""
-    told = [f"{_place(one)}: {one.level}{code}", *(f"  {line}" for line in _plain(one.message).split("\n"))]
+    told = [
+        f"{_place(report, one)}: {one.level}{code}",
+        *(f"  {line}" for line in _plain(one.message).split("\n")),
+    ]
     told += _excerpt(one, lines)
     if one.fix:
         told.append(f"  Fix: {_plain(one.fix)}")
     if one.edits:
         told += [f"  Write: {_plain(edit.text) or '(nothing)'}" for edit in one.edits[:3]]
     if others:
-        places = ", ".join(_numbers(other) for other in others[:_MAX_PLACES])
+        places = ("; " if report.place(one) else ", ").join(
+            _numbers(report, other) for other in others[:_MAX_PLACES]
+        )
         more = f" and {len(others) - _MAX_PLACES} more" if len(others) > _MAX_PLACES else ""
         told.append(f"  The same at {places}{more}.")
     return "\n".join(told) + "\n"
 
 
-def _place(one: Problem) -> str:
-    numbers = _numbers(one)
+def _place(report: Report, one: Problem) -> str:
+    numbers = _numbers(report, one)
     path = _plain(str(one.path)) if one.path else ""
-    return f"{path}{' ' if one.cell and path else ':' if path and numbers else ''}{numbers}" or "all of it"
+    is_spaced = one.cell or report.place(one)
+    return (
+        f"{path}{' ' if is_spaced and path and numbers else ':' if path and numbers else ''}{numbers}"
+        or "all of it"
+    )
 
 
-def _numbers(one: Problem) -> str:
-    if one.cell:
-        return _plain(one.cell)
+def _numbers(report: Report, one: Problem) -> str:
+    place = report.place(one) or one.cell
+    if place:
+        return _plain(place)
     return ":".join(str(number) for number in (one.line, one.column) if number is not None)
 
 
 def _excerpt(one: Problem, lines: Sequence[str]) -> list[str]:
     """Return the line that a problem stands on, and carets below the offending text."""
-    if one.cell or one.line is None or not 0 < one.line <= len(lines):
+    if one.cell or one.line is None or not 0 < one.line <= len(lines) or list(lines) == [""]:
         return []
     line = lines[one.line - 1].rstrip("\r")
     column = one.column

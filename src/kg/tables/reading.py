@@ -77,9 +77,13 @@ def read(
     return _interpret(table, path, published, documents or {}, kinds or load_kinds(published))
 
 
-def mend_table(published: Published, documents: Mapping[str, str] | None = None) -> Mend:
+def mend_table(
+    published: Published,
+    documents: Mapping[str, str] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+) -> Mend:
     """Return what writes edits into a table's cells and reads it again, for `kg.validation.judge`."""
-    kinds = load_kinds(published)
+    known = kinds or load_kinds(published)
 
     def mend(reading: Reading, edits: Sequence[Edit]) -> Reading:
         if not isinstance(reading, TableReading):
@@ -87,7 +91,7 @@ def mend_table(published: Published, documents: Mapping[str, str] | None = None)
         if len({one.cell for one in edits}) < len(set(edits)):
             raise UsageError("two edits change one cell")
         table = Table(edited(reading.sheets, edits))
-        return _interpret(table, reading.path, published, documents or {}, kinds)
+        return _interpret(table, reading.path, published, documents or {}, known)
 
     return mend
 

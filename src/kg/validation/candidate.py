@@ -123,6 +123,7 @@ class Candidate:
             found=found,
             expected=expected,
             edits=tuple(edits),
+            **_property(statement, part, about),
             **_place(statement, part),  # type: ignore[arg-type]
         )
 
@@ -133,6 +134,14 @@ class Candidate:
             ox.Quad(to_ox(s), to_ox(p), to_ox(o), ox.NamedNode(graph))  # type: ignore[arg-type]
             for (s, p, o), graph in ((one.triple, one.graph) for one in chosen)
         ]
+
+
+def _property(statement: Statement, part: Part, about: str) -> dict[str, str]:
+    """Return the property that a problem is about, and its value where that is what is wrong."""
+    if part in ("graph", "subject") or about != statement.subject.value:
+        return {}
+    told = {"predicate": statement.predicate.value}
+    return told | ({"value": str(to_ox(statement.object))} if part == "object" else {})
 
 
 def _place(statement: Statement, part: Part) -> dict[str, int | str | None]:

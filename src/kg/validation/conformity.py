@@ -32,6 +32,9 @@ _ROW_PLACES = {
     "reversed-dates": ("endDate", "endTime", "startDate", "startTime"),
     "cyclic-parts": ("partOf", "organOf", "provisionOf", "placeIn", "follows"),
 }
+# what a problem keeps when it is given its place
+_TOLD = ("message", "fix", "subject", "code", "level", "found", "expected", "edits")
+_TOLD += ("predicate", "value", "component", "shape")
 _ORDER = ["wrong-datatype", "wrong-language", "wrong-kind", "wrong-class", "malformed-value", "too-long"]
 
 
@@ -287,10 +290,7 @@ class Conformity:
         label = self.candidate.find_label(problem.subject) if problem.subject else None
         return replace(
             there,
-            **{
-                one: getattr(problem, one)
-                for one in ("message", "fix", "subject", "code", "level", "found", "expected", "edits")
-            },
+            **{one: getattr(problem, one) for one in _TOLD},
             label=label,
         )
 

@@ -93,6 +93,10 @@ class Teller:
             label=self.label(result.focus),
             found=self._found(result),
             expected=expected[1] if expected else None,
+            predicate=str(result.path) if isinstance(result.path, rdflib.URIRef) else None,
+            value=result.value.n3() if isinstance(result.value, rdflib.URIRef | rdflib.Literal) else None,
+            component=str(result.component),
+            shape=str(result.shape) if isinstance(result.shape, rdflib.URIRef) else None,
         )
 
     def code(self, result: Result) -> str:
@@ -215,6 +219,7 @@ class Teller:
             code=code,
             label=self.label(node),
             expected=expected[1] if expected else None,
+            predicate=row.get("property"),
         )
 
     def _shorten(self, text: str) -> str:
