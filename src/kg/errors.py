@@ -83,7 +83,7 @@ class Problem:
         found: What stands there.
         expected: What was expected, in a few words.
         edits: Changes that mend it, proved by validating again; none where there is no such proof.
-        predicate: The IRI of the property of the subject that it is about.
+        predicate: The IRI of the property of the subject that it is about; several with " | " between.
         value: The value of that property that it is about, as Turtle writes it.
         component: The IRI of the constraint component that refused, where a shape did.
         shape: The IRI of that shape.

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 
 import rdflib
 from rdflib import DC, RDF, SH, XSD, Namespace
+from rdflib.collection import Collection
 from rdflib.term import Node
 
 from kg import names, turtle
@@ -71,6 +72,8 @@ def to_graph(report: Report) -> rdflib.Graph:
         graph.add((whole, SH.result, node))
         for predicate, value in _describe(report, problem):
             graph.add((node, predicate, value))
+        if problem.predicate and (node, SH.resultPath, None) not in graph:
+            _add_path(graph, node, problem.predicate)
         annotate(graph, node, problem, report.place(problem))
     return graph
 
@@ -88,8 +91,12 @@ def _describe(report: Report, problem: Problem) -> Iterable[tuple[Node, Node]]:
     about = problem.subject or (found[0].subject.value if found and found[0].subject.kind == "iri" else None)
     focus = about if about and ":" in about and not _UNSAFE_IRI.search(about) else None
     yield SH.focusNode, rdflib.URIRef(focus or _whole(report, problem))
-    if focus:
-        yield from _property(problem, found if found and found[0].subject.value == focus else None)
+    if focus and (problem.predicate or problem.value or problem.component):
+        value = _from_text(problem.value) if problem.value else None
+        if value is not None:
+            yield SH.value, value
+    elif focus and found and found[0].subject.value == focus:
+        yield from _property(*found)
 
 
 def _whole(report: Report, problem: Problem) -> str:
@@ -97,20 +104,27 @@ def _whole(report: Report, problem: Problem) -> str:
     return (report.focus.get(problem.path) if problem.path else None) or names.BASE
 
 
-def _property(problem: Problem, found: tuple[Statement, str] | None) -> Iterable[tuple[Node, Node]]:
-    """Yield the property of the focus node and its value: as told, else as they stand at the place."""
-    if problem.predicate or problem.value:
-        if problem.predicate and not _UNSAFE_IRI.search(problem.predicate):
-            yield SH.resultPath, rdflib.URIRef(problem.predicate)
-        value = _from_text(problem.value) if problem.value else None
-    elif found is not None and found[1] != "subject":
-        statement, part = found
-        yield SH.resultPath, rdflib.URIRef(statement.predicate.value)
-        value = _to_node(statement.object) if part == "object" else None
-    else:
+def _property(statement: Statement, part: str) -> Iterable[tuple[Node, Node]]:
+    """Yield the property of the focus node and its value as they stand at the place."""
+    if part == "subject":
         return
+    yield SH.resultPath, rdflib.URIRef(statement.predicate.value)
+    value = _to_node(statement.object) if part == "object" else None
     if value is not None:
         yield SH.value, value
+
+
+def _add_path(graph: rdflib.Graph, node: Node, predicate: str) -> None:
+    """Add the path of a result: a property, or a choice of several."""
+    choices = [rdflib.URIRef(one) for one in predicate.split(" | ") if not _UNSAFE_IRI.search(one)]
+    if len(choices) < 2:
+        for one in choices:
+            graph.add((node, SH.resultPath, one))
+        return
+    path, head = rdflib.BNode(), rdflib.BNode()
+    Collection(graph, head, list(choices))
+    graph.add((path, SH.alternativePath, head))
+    graph.add((node, SH.resultPath, path))
 
 
 def component_of(code: str | None) -> str:

@@ -123,7 +123,7 @@ class Candidate:
             found=found,
             expected=expected,
             edits=tuple(edits),
-            **_property(statement, part, about),
+            **_property(statement, part, about),  # type: ignore[arg-type]
             **_place(statement, part),  # type: ignore[arg-type]
         )
 

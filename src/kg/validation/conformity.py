@@ -33,8 +33,10 @@ _ROW_PLACES = {
     "cyclic-parts": ("partOf", "organOf", "provisionOf", "placeIn", "follows"),
 }
 # what a problem keeps when it is given its place
-_TOLD = ("message", "fix", "subject", "code", "level", "found", "expected", "edits")
-_TOLD += ("predicate", "value", "component", "shape")
+_TOLD = (
+    *("message", "fix", "subject", "code", "level", "found", "expected", "edits"),
+    *("predicate", "value", "component", "shape"),
+)
 _ORDER = ["wrong-datatype", "wrong-language", "wrong-kind", "wrong-class", "malformed-value", "too-long"]
 
 

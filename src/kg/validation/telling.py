@@ -93,11 +93,19 @@ class Teller:
             label=self.label(result.focus),
             found=self._found(result),
             expected=expected[1] if expected else None,
-            predicate=str(result.path) if isinstance(result.path, rdflib.URIRef) else None,
+            predicate=self._predicate(result),
             value=result.value.n3() if isinstance(result.value, rdflib.URIRef | rdflib.Literal) else None,
             component=str(result.component),
             shape=str(result.shape) if isinstance(result.shape, rdflib.URIRef) else None,
         )
+
+    def _predicate(self, result: Result) -> str | None:
+        """Return the property of a result; of alternatives each, with | between."""
+        if isinstance(result.path, rdflib.URIRef):
+            return str(result.path)
+        path = self.shapes.value(result.shape, SH.path)
+        choices = self.shapes.value(path, SH.alternativePath) if path else None
+        return " | ".join(map(str, self.shapes.items(choices))) if choices else None
 
     def code(self, result: Result) -> str:
         """Return the code of a result: of its constraint, and of the kind of its value where that decides."""
