@@ -320,7 +320,7 @@ def test_fields_of_the_test_bed_are_taken(service: httpx.Client) -> None:
         ({"contentToValidate": FINE, "externalRules": 3}, 400, "externalRules"),
         ({"contentToValidate": FINE, "externalRules": [{"ruleSet": SHAPES}] * 21}, 400, "at most 20"),
         ({"contentToValidate": FINE, "externalRules": ["x"]}, 400, "ruleSet"),
-        ({"contentToValidate": FINE, "contentSyntax": "text/csv"}, 415, "not taken"),
+        ({"contentToValidate": FINE, "contentSyntax": "text/html"}, 415, "not taken"),
         ({"contentToValidate": FINE, "validationType": "owl"}, 404, "contribution, shacl"),
         ({"contentToValidate": FINE, "reportSyntax": "image/png"}, 406, "no format"),
         ({"content": FINE}, 400, "contentToValidate is missing"),

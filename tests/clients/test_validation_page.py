@@ -49,6 +49,6 @@ def test_command_gives_its_answer(code: str, answer: str, real: str, request: py
 
 def test_every_way_has_its_command() -> None:
     """The page shows the verb, the form, the Test Bed's fields and SARIF."""
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 8
     for word in ("kg validate --fix", "-F shapes=@", "contentToValidate", "--format sarif", "--document"):
         assert any(word in code for code, _ in BLOCKS), word
