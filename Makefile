@@ -1,7 +1,7 @@
 # serve   start the service on http://127.0.0.1:8000 (HOST=… PORT=… choose another address)
 # test    formatting, types and every test; what is missing is said at the end
 # check   check the graph's files: syntax, shapes, evidence, checks
-# conformance   the W3C's SPARQL tests, where they lie beside the project; light queries under runaways
+# conformance   the W3C's tests, where they lie beside the project; what takes minutes or measures under load
 # bench   compare with peers that are installed (SIZES=1,10 CONNECTIONS=1,8,32 ROUNDS=3), into docs/benchmark.md
 # clean   remove what was built and installed here
 .PHONY: serve test check conformance bench clean
@@ -33,10 +33,11 @@ test: $(VENV)/.test build/npm/.comunica
 	@$(VENV)/bin/ruff format --check src tests bench
 	@$(VENV)/bin/ruff check src tests bench
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/pytest
+	@$(VENV)/bin/pytest -n 2 --dist loadfile
 
 conformance: $(VENV)/.test
-	@$(VENV)/bin/pytest -m "" -s tests/conformance
+	@$(VENV)/bin/pytest -n 2 --dist loadfile tests/conformance
+	@$(VENV)/bin/pytest -m conformance -s
 
 # Without npm or its registry the test that needs it says so, and is passed over (on CI it fails).
 build/npm/.comunica: Makefile

@@ -325,7 +325,7 @@ class TestAnswers:
 
     @given(st.data())
     @settings(
-        max_examples=250,
+        max_examples=150,
         derandomize=True,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],

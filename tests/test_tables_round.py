@@ -275,7 +275,8 @@ def test_our_passages_are_computed_anew(document: str, published: ox.Store) -> N
     text = passages.text(names.DOCUMENT + document)
     assert text is not None and text.is_reference
     exact = asked = 0
-    for one in load_passages(published, document):
+    known = load_passages(published, document)
+    for one in known[:: max(1, len(known) // 180)]:  # a fifth of the longer document's: each takes 0.1 s
         words = text.content[one.start : one.end].split()
         first, last = " ".join(words[:10]), " ".join(words[-10:])
         place = Place(names.DOCUMENT + document, first, last, one.section or "", str(one.footnote or ""))

@@ -58,7 +58,7 @@ SAMPLED = (
     "citedWork",
     "endDate",
 )
-QUICK = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 LONG = settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 Row = tuple[str, tuple[tuple[str, str], ...]]
@@ -437,7 +437,7 @@ def test_other_shapes_on_affected_nodes_equal_all(name: str) -> None:
     shapes = rdflib.Graph().parse(data=HEAD + FOREIGN[name], format="turtle")
     dependencies = Dependencies(shapes)
 
-    @settings(max_examples=60, deadline=None, derandomize=True)
+    @settings(max_examples=40, deadline=None, derandomize=True)
     @given(WORLDS)
     def hold(world: World) -> None:
         before, after = store_of(world[0]), changed(store_of(world[0]), (world[1], world[2]))
@@ -477,7 +477,7 @@ def test_other_checks_on_affected_culprits_equal_all(name: str, tmp_path: Path) 
     checks = Checks(tmp_path)
     assert [one.path.stem for one in checks.whole] == (["one"] if name == "counted" else [])
 
-    @settings(max_examples=60, deadline=None, derandomize=True)
+    @settings(max_examples=40, deadline=None, derandomize=True)
     @given(WORLDS)
     def hold(world: World) -> None:
         before, after = store_of(world[0]), changed(store_of(world[0]), (world[1], world[2]))
