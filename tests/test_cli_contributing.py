@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from kg import publication
 from kg.cli import contributing, main
+from kg.cli.contributing import _Judged
 from kg.errors import Problem
 from kg.validation import Verdict
 
@@ -30,7 +31,11 @@ def text(number: int, *, day: str = "2031-07") -> bytes:
 def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return what calls `kg --root <the small project>`; every contribution but `bad.trig` is found fine."""
 
-    def judge(call: object, content: bytes, path: Path, copies: dict[str, str]) -> Verdict:
+    def judge(call: object, content: bytes, path: Path, copies: dict[str, str]) -> _Judged:
+        slugs = {key: text for key, text in copies.items() if "." not in key}
+        return _Judged(verdict(content, path), str, slugs)
+
+    def verdict(content: bytes, path: Path) -> Verdict:
         if path.name == "bad.trig":
             return Verdict((Problem("no such term", path, 3, 7, fix="write lat:date"),), ())
         told = Problem("odd", path, 1, level="warning")

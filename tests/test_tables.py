@@ -506,8 +506,19 @@ def test_workbook_cells_are_read_as_they_are_shown(plain: Published, kinds: dict
     """A month that a spreadsheet keeps as its first day stays a month; numbers and times are text."""
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
-    sheet.append(["meeting *", "date", "start date", "start time", "document *", "section", "page"])
-    sheet.append(["A dinner", datetime.date(2024, 5, 1), 2024, datetime.time(9, 30), "wef-2026", "G20", 3.0])
+    header = [
+        "meeting *",
+        "date",
+        "start date",
+        "start time",
+        "document *",
+        "section",
+        "page",
+        "description *",
+    ]
+    time = datetime.time(9, 30)
+    sheet.append(header)
+    sheet.append(["A dinner", datetime.date(2024, 5, 1), 2024, time, "wef-2026", "G20", 3.0, "Made up."])
     sheet["B2"].number_format = "mmm-yy"
     target = io.BytesIO()
     book.save(target)

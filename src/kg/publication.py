@@ -166,11 +166,13 @@ def _check_evidence(dataset: Dataset, settings: Settings, progress: Progress) ->
         assert isinstance(quad.subject, ox.NamedNode) and isinstance(quad.object, ox.Literal)
         path = settings.documents_path / quad.object.value
         problems += _check_exceptions(settings.root, quad.subject.value)
+        record = evidence.load_document(dataset.store, quad.subject.value)
+        if not path.is_file():
+            path = evidence.find_kept(settings.root, path.name, record.reference_digest) or path
         if not path.is_file():
             slug = quad.subject.value.removeprefix(names.DOCUMENT)
             progress(f"not holding the passages of {slug} to its text: {path} is not there")
             continue
-        record = evidence.load_document(dataset.store, quad.subject.value)
         text = path.read_bytes().decode("utf-8", errors="replace")
         found = evidence.digest_file_text(text)
         if found != record.reference_digest:

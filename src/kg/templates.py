@@ -223,8 +223,6 @@ def resolver(
         for iri in _readings(value, parameter, prefixes):
             if known is None or iri in known:
                 return iri
-        if known is None and not _IRI.match(value):
-            known = ()
         found = find(value, known)
         sure = [iri for iri, _, score in found if score >= 99.0]
         if len(sure) == 1:

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from kg import names
 from kg.cli.call import Call, example, json_option, main, print_json, tell_number
-from kg.errors import NotFoundError, UsageError
+from kg.errors import NotFoundError, Problem, UsageError
 
 if TYPE_CHECKING:
     from kg.contributions import AnswerChange, ClaimInWords, Contribution, Contributions, Person, Preview
+    from kg.tables import Candidate, Question
+    from kg.tables.judging import Answerer
     from kg.validation import Published, Verdict
+
+_DOCUMENTS = (".pdf", ".doc", ".docx", ".odt", ".txt", ".html", ".htm", ".md", ".rtf")
+
+
+class _Judged(NamedTuple):
+    """A verdict, how it tells the place of a problem, and the copies that it was given by: slug to text."""
+
+    verdict: Verdict
+    place: Callable[[Problem], str]
+    copies: Mapping[str, str]
+
 
 _as_option = click.option(
     "--as", "name", metavar="NAME", help="Who does it; by default the user of this machine."
@@ -257,10 +272,10 @@ def _person(call: Call, name: str | None, token: str | None) -> Person:
 
 def _claim(text: str) -> str:
     """Return the IRI of a claim that was written short: 0a1b2c3d4e5f/0001."""
-    from kg.names import CLAIM
-
     return (
-        text if text.startswith("https://") else f"{CLAIM}contribution/{text.removeprefix('contribution/')}"
+        text
+        if text.startswith("https://")
+        else f"{names.CLAIM}contribution/{text.removeprefix('contribution/')}"
     )
 
 
@@ -280,10 +295,10 @@ def _send(
         raise NotFoundError(f"{file} is not there: expected a file to contribute.", name=str(file))
     person = _person(call, name, token)
     kept = _open(call)
-    content, copies = file.read_bytes(), _copies(documents)
-    verdict = _judge(call, content, file, copies)
+    content = _read(file)
+    verdict, place, copies = _judge(call, content, file, _copies(documents))
     if not verdict.is_accepted or dry_run:
-        _tell_verdict(call, verdict, is_last=True)
+        _tell_verdict(call, verdict, place, is_last=True)
         sys.exit(0 if verdict.is_accepted else 1)
     given: dict[str, Any] = {"name": file.name, "contributor": person, "verdict": verdict, "copies": copies}
     if again:
@@ -297,39 +312,96 @@ def _send(
     if call.is_json:
         print_json({**done.as_json(), "is_new": done.is_new})
     else:
-        _tell_verdict(call, verdict, is_last=False)
+        _tell_verdict(call, verdict, place, is_last=False)
         click.echo(f"{told} kg contributions {done.id} shows what becomes of it.")
 
 
-def _judge(call: Call, content: bytes, path: Path, copies: dict[str, str]) -> Verdict:
+def _judge(call: Call, content: bytes, path: Path, copies: Mapping[str, str]) -> _Judged:
+    """Judge what was sent; a table's doubtful names are asked where somebody sits at a terminal."""
+    from kg import tables
     from kg.parsing import read
     from kg.validation import Published, judge
 
+    _refuse_documents(content, path)
     snapshot = call.snapshot()
     call.progress("loading the published version")
     published: Published = Published.load(snapshot, call.settings)
     call.progress("validating")
-    return judge(read(content, path=path, prefixes=published.prefixes), published, documents=copies)
+    if not tables.is_table(content, path):
+        slugs = {key: text for key, text in copies.items() if names.slugify(key) == key}
+        reading = read(content, path=path, prefixes=published.prefixes)
+        return _Judged(judge(reading, published, documents=slugs), str, slugs)
+    found = tables.judge_table(
+        content, path=path, published=published, documents=copies, answer=_answerer(call)
+    )
+
+    def place(problem: Problem) -> str:
+        where = found.reading.place(problem)
+        told = str(replace(problem, path=None))
+        return f"{path}: {where}: {told}" if where else f"{path}: {told}"
+
+    return _Judged(found.verdict, place, found.documents)
+
+
+def _answerer(call: Call) -> Answerer | None:
+    """Return what asks at the terminal; None where nobody sits there."""
+    is_asked = sys.stdin.isatty() and sys.stderr.isatty() and not call.is_json
+    return _ask if is_asked else None
+
+
+def _ask(question: Question) -> Candidate | None:
+    """Ask which thing a name of a table means."""
+    click.echo(f"\n{question.cell}, {question.header}: “{question.text}” may mean:", err=True)
+    for number, one in enumerate(question.candidates, start=1):
+        click.echo(f"  {number}  {one.label}, {one.kind} ({one.score:.0f} %)", err=True)
+    click.echo("  0  none of these", err=True)
+    last = len(question.candidates)
+    number = click.prompt("Which", type=click.IntRange(0, last), default=0, err=True)
+    return question.candidates[number - 1] if number else None
+
+
+def _refuse_documents(content: bytes, path: Path) -> None:
+    """
+    Tell somebody who sends the document itself what to send.
+
+    Raises:
+        UsageError: It is one.
+    """
+    if content.startswith(b"%PDF") or path.suffix.lower() in _DOCUMENTS:
+        raise UsageError(
+            f"{path} is a document: expected a table (CSV, XLSX) or RDF that says what stands in it. "
+            f"kg template KIND prints a form to fill; then kg contribute TABLE --document {path.name}."
+        )
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror}).") from error
 
 
 def _copies(given: Iterable[str]) -> dict[str, str]:
+    """Return the texts of copies by slug, and by the names of their files, as tables call them."""
     from kg.evidence import read_copy
-    from kg.names import slugify
 
     found = {}
     for one in given:
-        slug, equals, path = one.partition("=")
-        file = Path(path if equals else one)
-        found[slug if equals else slugify(file.stem)] = read_copy(file)
+        slug, equals, rest = one.partition("=")
+        is_named = bool(equals) and not Path(one).is_file()
+        file = Path(rest if is_named else one)
+        text = read_copy(file)
+        found[file.name] = text
+        found[slug if is_named else names.slugify(file.stem)] = text
     return found
 
 
-def _tell_verdict(call: Call, verdict: Verdict, *, is_last: bool) -> None:
+def _tell_verdict(call: Call, verdict: Verdict, place: Callable[[Problem], str], *, is_last: bool) -> None:
     if call.is_json:
         print_json([one.as_json() for one in verdict.problems])
         return
     for one in verdict.problems:
-        click.echo(f"{'' if one.level == 'error' else one.level + ': '}{one}")
+        click.echo(f"{'' if one.level == 'error' else one.level + ': '}{place(one)}")
     if verdict.problems:
         tell_number(len(verdict.problems))
     elif is_last:
@@ -388,7 +460,7 @@ def _preview(record: Contribution, found: Preview) -> Iterable[str]:
     more = found.inferred_count - len(found.inferred)
     yield from _titled("From it follows", [*found.inferred, *([f"and {more} more"] if more > 0 else [])])
     yield from _titled("No longer follows", found.no_longer_inferred)
-    yield from _titled("Answers that change", (line for one in found.answers for line in _answer(one)))
+    yield from _titled("Answers that change", _answers(found.answers))
     left = f"; {found.not_asked} not, for want of time" if found.not_asked else ""
     yield f"\n{found.asked} questions asked before and after{left}."
 
@@ -402,6 +474,22 @@ def _words(one: ClaimInWords) -> Iterable[str]:
     yield f"{one.claim.rpartition('/')[2]}, {one.status} in {one.document}:"
     yield from (f"  {sentence}" for sentence in one.sentences)
     yield from (f"  at {passage}" for passage in one.passages)
+
+
+def _answers(changes: Iterable[AnswerChange]) -> Iterable[str]:
+    """Tell the answers; one whose lines stand under the same question already is only counted."""
+    told: set[tuple[str, str]] = set()
+    count = 0
+    for one in changes:
+        title, *lines = _answer(one)
+        fresh = {(one.template, line) for line in lines} - told
+        if fresh:
+            told |= fresh
+            yield from (title, *lines)
+        else:
+            count += 1
+    if count:
+        yield f"and {count} more, with no other rows: --json holds them."
 
 
 def _answer(one: AnswerChange) -> Iterable[str]:

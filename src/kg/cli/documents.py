@@ -143,6 +143,9 @@ def _reference(call: Call, dataset: Dataset, document: str, copy: Path | None) -
     record = evidence.load_document(dataset.store, _slug(document))
     path = copy or call.settings.documents_path / record.reference_file
     if copy is None and not path.is_file():
+        kept = evidence.find_kept(call.settings.root, record.reference_file, record.reference_digest)
+        path = kept or path
+    if copy is None and not path.is_file():
         raise MissingPartError(
             f"{path} is not there: expected the reference text of {record.label!r}, which may not be "
             "republished. Put a copy there, set KG_DOCUMENTS to its folder, or name a copy.",

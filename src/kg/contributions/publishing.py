@@ -167,6 +167,10 @@ def _stage(settings: Settings, changes: Mapping[str, bytes]) -> Iterator[Path]:
         kept = Path("data", "contributions", ".kept")
         for path in settings.path(str(kept)).glob("*/published.sha256"):
             _write(stage / kept / path.parent.name / path.name, path.read_bytes())
+        copies = settings.path(FOLDER, ".copies")
+        if copies.is_dir():  # the texts that new documents were proved in: held to them again
+            (stage / FOLDER).mkdir(parents=True, exist_ok=True)
+            (stage / FOLDER / ".copies").symlink_to(copies.resolve(), target_is_directory=True)
         for name, content in changes.items():
             _write(stage / name, content)
         yield stage

@@ -244,11 +244,12 @@ class _Asker:
         if not added and not removed:
             return
         changed = _pair(removed, added)
-        told = {name: self._plain(value) for name, value in values.items()}
+        told = {name: self._plain(value, template.prefixes) for name, value in values.items()}
+        unset = dict.fromkeys(template.parameters, "…")
         self.changes.append(
             AnswerChange(
                 template.key,
-                template.sentence(told),
+                template.sentence(unset | told),
                 told,
                 template.columns,
                 tuple(map(self._row, added[:MAX_ROWS])),
@@ -258,8 +259,9 @@ class _Asker:
             )
         )
 
-    def _plain(self, value: str) -> str:
-        return self.words.label(ox.NamedNode(value)) if templates.is_iri(value) else value
+    def _plain(self, value: str, prefixes: Prefixes) -> str:
+        iri = prefixes.expand(value) if value.partition(":")[0] in prefixes else value
+        return self.words.label(ox.NamedNode(iri)) if templates.is_iri(iri) else value
 
     def _row(self, row: tuple[object, ...]) -> Row:
         return tuple(

@@ -65,7 +65,7 @@ class Words:
         """Return a triple as a sentence."""
         subject, value = self.label(triple.subject), self.label(triple.object)
         if triple.predicate == _TYPE:
-            return f"{subject} is {'an' if value[:1] in 'aeiou' else 'a'} {value}."
+            return f"{subject} is {'an' if value[:1] in 'aeiouAEIOU' else 'a'} {value}."
         return f"{subject} {self.label(triple.predicate)} {value}".rstrip(".") + "."
 
     def tell_claims(self, said: list[Statement], copies: Mapping[str, str]) -> Iterator[ClaimInWords]:

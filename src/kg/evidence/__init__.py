@@ -11,7 +11,7 @@ runs of words that two texts share.
 from kg.evidence.anchor import anchor
 from kg.evidence.canon import Word, digest, digest_file_text, words
 from kg.evidence.citing import cite
-from kg.evidence.copies import parse_copy, read_copy
+from kg.evidence.copies import find_kept, parse_copy, read_copy
 from kg.evidence.coverage import Coverage, Exceptions, coverage, load_exceptions
 from kg.evidence.passages import (
     Passage,
@@ -42,6 +42,7 @@ __all__ = [
     "coverage",
     "digest",
     "digest_file_text",
+    "find_kept",
     "load_claims",
     "load_document",
     "load_exceptions",

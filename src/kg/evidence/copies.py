@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import logging
 import re
 import struct
 import zlib
 from html.parser import HTMLParser
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from kg.errors import BodyTooLargeError, MissingPartError, UsageError
-from kg.evidence.canon import SUPERSCRIPTS
+from kg.evidence.canon import SUPERSCRIPTS, digest_file_text
 
 MAX_FILE_BYTES = 50_000_000
 MAX_PDF_PAGES = 1_000
 MAX_TEXT_CODE_POINTS = 10_000_000
 
+_KEPT = ("data", "contributions", ".copies")
 _TEXT_SUFFIXES = (".txt", ".md", ".text")
 _HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 _BLOCK_NAMES = (
@@ -45,6 +47,21 @@ _FAULTS = (
     zlib.error,
 )
 _NOTE_CALL = re.compile(r"[\s\[(]*\d{1,3}(?:\s*,\s*\d{1,3})*[\s\])]*\Z")
+
+
+def find_kept(root: Path, file_name: str, reference_digest: str) -> Path | None:
+    """
+    Return the copy that a contributor sent of a document, if it is the reference text.
+
+    Args:
+        root: The project's root folder.
+        file_name: The name of the document's reference file.
+        reference_digest: What the text must have.
+    """
+    for path in sorted(root.joinpath(*_KEPT).glob(f"*/{glob.escape(PurePath(file_name).name)}")):
+        if digest_file_text(path.read_bytes().decode("utf-8", errors="replace")) == reference_digest:
+            return path
+    return None
 
 
 def read_copy(path: Path) -> str:

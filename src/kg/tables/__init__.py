@@ -9,11 +9,12 @@ Modules: `kinds` the kinds of statement · `columns` what a shape asks of each �
 `workbooks` XLSX, read within bounds · `blocks` headers and the rows below them · `values` dates, numbers,
 texts · `naming` names to things · `questions` what is asked · `things` what rows are about · `passages` first
 and last words to passages · `claims` rows to claims and their evidence · `reading` all of it together ·
-`forms` the empty forms.
+`judging` what is asked, and the verdict · `wording` the verdict in plain words · `forms` the empty forms.
 """
 
 from kg.tables.columns import Column
 from kg.tables.forms import write_csv, write_xlsx
+from kg.tables.judging import TableVerdict, is_table, judge_table
 from kg.tables.kinds import Kind, find_kind, load_kinds, order_by_usage, require_kind
 from kg.tables.questions import Candidate, Question
 from kg.tables.reading import TableReading, mend_table, read
@@ -24,7 +25,10 @@ __all__ = [
     "Kind",
     "Question",
     "TableReading",
+    "TableVerdict",
     "find_kind",
+    "is_table",
+    "judge_table",
     "load_kinds",
     "mend_table",
     "order_by_usage",

@@ -10,6 +10,7 @@ from pathlib import Path
 from rapidfuzz import fuzz, process
 
 from kg.errors import Edit, Problem
+from kg.search import fold
 from kg.tables.columns import Column
 from kg.tables.kinds import Kind, find_kind
 from kg.tables.sheets import Cell, Sheet
@@ -84,9 +85,9 @@ class Blocks:
             opening = self._opens(row, is_after_gap, kind)
             if opening is not None:
                 kind, columns, is_lost = opening, self._columns(opening, row), False
-            elif kind is None and not is_lost:
-                self._tell_unknown_kind(row)
-                is_lost = True
+            elif (kind is None and not is_lost) or (is_after_gap and self._is_like_header(row)):
+                self._tell_unknown_kind(row, sheet)
+                kind, is_lost = None, True
             elif kind is not None and row[0].text != kind.name and not is_lost:
                 self._add_row(kind, columns, row)
             is_after_gap = False
@@ -106,6 +107,12 @@ class Blocks:
             return kind
         is_header = len(row) > 1 and all(kind.find(one.text) for one in row[1:])
         return kind if is_header else None
+
+    def _is_like_header(self, row: list[Cell]) -> bool:
+        """Tell whether a row below a gap is a header of no kind: most of its cells name columns of some."""
+        known = {fold(column.header) for kind in self.kinds.values() for column in kind.columns[1:]}
+        named = sum(fold(one.text.rstrip("* ")) in known for one in row[1:])
+        return len(row) > 2 and 2 * named >= len(row) - 1
 
     def _columns(self, kind: Kind, row: list[Cell]) -> dict[int, Column]:
         found: dict[int, Column] = {row[0].column: kind.columns[0]}
@@ -171,14 +178,16 @@ class Blocks:
                 "unknown-column",
                 f"“{cell.text}” is no column of a {kind.header if kind.iri else kind.slug}."
                 + (f" Near: {named}." if near else ""),
-                fix=f"write “{near[0][0]}”." if near else f"kg template {kind.slug} --all lists the columns.",
+                fix=f"write “{near[0][0]}”."
+                if near
+                else f"take the column away; kg template {kind.slug} --all lists those that there are.",
                 found=cell.text,
                 expected=named or None,
                 edits=edits,
             )
         )
 
-    def _tell_unknown_kind(self, row: list[Cell]) -> None:
+    def _tell_unknown_kind(self, row: list[Cell], sheet: Sheet) -> None:
         cell = row[0]
         names = {one.header: slug for slug, one in self.kinds.items()}
         near = [
@@ -192,10 +201,19 @@ class Blocks:
                 "unknown-kind",
                 f"“{cell.text}” is no kind of statement: expected the first cell of the header to name one."
                 + (f" Near: {', '.join(near)}." if near else ""),
-                fix="begin with a form: kg template KIND.",
+                fix=self._mend_header(row, sheet) or "begin with a form: kg template lists them.",
                 found=cell.text,
             )
         )
+
+    def _mend_header(self, row: list[Cell], sheet: Sheet) -> str:
+        """Say what stands before the cell that names the kind: a column, or rows."""
+        later = row[1] if len(row) > 1 else row[0]
+        if find_kind(self.kinds, later.text):
+            return f"take away what stands left of “{later.text}”, for that names the kind."
+        below = (one for one in sheet.rows if one and one[0].row > row[0].row and one[0].column == 1)
+        header = next((one[0] for one in below if find_kind(self.kinds, one[0].text)), None)
+        return f"take away the rows above row {header.row}, where the header stands." if header else ""
 
 
 def header_above(headers: Mapping[tuple[str, int, int], str], sheet: str, row: int, column: int) -> str:

@@ -104,8 +104,8 @@ class Claims:
     def _add_passage(self, claim: Claim, row: Row) -> None:
         claim.is_sound = False  # until the passage is there: what is wrong is told once
         document = self._document(claim, row)
-        if document is None:
-            return
+        if document is None or not (document in self._passages.new or document in self.published.known):
+            return  # a new document without its copy is told of where it is named
         place = self._place(row, document)
         if place is None:
             return
@@ -129,7 +129,7 @@ class Claims:
                 row.at("document"),
                 "missing-cell",
                 "“document” is empty in this row: expected where this is said.",
-                "write the title or the slug of the document.",
+                "write the title or the slug of the document; of merged cells only the first holds it.",
             )
             return None
         kind = (names.LAT + "SourceDocument",)
@@ -214,6 +214,14 @@ class Claims:
             return exact[0]
         found = self.published.find(cell.text, among=exact or known, limit=5)
         near = tuple(Near(one.iri, one.score) for one in found)
+        if not near:
+            self._tell(
+                cell,
+                "unknown-name",
+                f"“{cell.text}” is no section of {self.naming.label(document)} that is known.",
+                "leave it empty where first and last words are given: it is found by itself.",
+            )
+            return None
         self.things.ask(cell, [cell.text], 0, Answer("", "doubtful-name", near), "section", (_SECTION,))
         return None
 

@@ -10,6 +10,7 @@ import rdflib
 from rdflib import OWL, RDF, SH
 
 from kg import names
+from kg.tables.wording import plain
 from kg.validation import Published
 
 Form = Literal["name", "date", "number", "integer", "text", "string", "address", "choice"]
@@ -31,6 +32,7 @@ _DATATYPES: dict[str, Form] = {
     names.RDF + "langString": "text",
 }
 _MOST_CHOICES = 60
+_FEW_CHOICES = 12
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,20 @@ def properties_of(published: Published, node: rdflib.term.Node) -> list[Column]:
             str(path),
             classes,
             is_required=minimum is not None and int(str(minimum)) > 0,
-            help=_help(str(shapes.value(shape, SH.message) or "")),
+            help=_help(str(shapes.value(shape, SH.message) or ""), published, choices),
             choices=choices if len(choices) <= _MOST_CHOICES else (),
         )
     return list(found.values())
+
+
+def is_description_required(published: Published, node: rdflib.term.Node) -> bool:
+    """Tell whether a shape wants a description of each thing."""
+    shapes = published.shapes
+    return any(
+        str(shapes.value(one, SH.path)) == names.DCTERMS + "description"
+        and int(str(shapes.value(one, SH.minCount) or 0)) > 0
+        for one in shapes.objects(node, SH.property)
+    )
 
 
 def _expectation(published: Published, shape: rdflib.term.Node, path: str) -> tuple[tuple[str, ...], Form]:
@@ -121,14 +133,12 @@ def _expectation(published: Published, shape: rdflib.term.Node, path: str) -> tu
     return (), "string" if is_data else "name"
 
 
-def _help(message: str) -> str:
-    """
-    Return what a shape's message says was expected.
-
-    >>> _help("lat:x on a y: expected an actor. Usual cause: the city was written.")
-    'Expected an actor. Usual cause of trouble: the city was written.'
-    """
+def _help(message: str, published: Published, choices: tuple[str, ...]) -> str:
+    """Return what a shape's message says was expected, in plain words, and what there is to choose from."""
     expected = re.search(r"[Ee]xpected (.*)", message)
-    if expected is None:
-        return message
-    return f"Expected {expected[1]}".replace("Usual cause:", "Usual cause of trouble:")
+    text = f"Expected {expected[1]}" if expected else message
+    told = plain(
+        text.replace("Usual cause:", "Usual cause of trouble:"), published.prefixes, published.find_label
+    )
+    listed = ", ".join(f"“{one}”" for one in choices)
+    return f"{told} Choose from {listed}." if 0 < len(choices) <= _FEW_CHOICES else told

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pyoxigraph as ox
 import rdflib
@@ -14,7 +15,7 @@ from rdflib import SH
 from kg import names
 from kg.errors import NotFoundError
 from kg.search import fold
-from kg.tables.columns import Column, labels_of, properties_of
+from kg.tables.columns import Column, is_description_required, labels_of, properties_of
 from kg.validation import Published
 
 ENTITY, DOCUMENT = "entity", "document"
@@ -150,7 +151,8 @@ def load_kinds(published: Published) -> dict[str, Kind]:
             continue
         label = lexicon.label(iri) or iri.removeprefix(names.LAT)
         properties = properties_of(published, node)
-        fixed = (*_naming(label)[1:], *_evidence(statuses))
+        naming = _naming(label, is_described=is_description_required(published, node))
+        fixed = (*naming[1:], *_evidence(statuses))
         taken = {fold(one.header) for one in fixed} | {fold(label)}
         own = tuple(
             replace(one, header=f"{one.header} ({one.name})") if fold(one.header) in taken else one
@@ -158,13 +160,24 @@ def load_kinds(published: Published) -> dict[str, Kind]:
         )
         ordered = sorted(own, key=lambda one: (not one.is_required, one.header))
         slug = names.slugify(label)
-        columns = (_naming(label)[0], *ordered, *fixed)
+        columns = (naming[0], *ordered, *fixed)
         is_record = iri in records and iri not in works
         found[slug] = Kind(slug, published.prefixes.compress(iri), label, iri, columns, is_record)
     kinds = dict(sorted(found.items()))
     kinds[ENTITY] = _entity(kinds)
     kinds[DOCUMENT] = _document(published)
     return kinds
+
+
+_KINDS: WeakKeyDictionary[rdflib.Graph, dict[str, Kind]] = WeakKeyDictionary()  # by a version's shapes
+
+
+def kinds_of(published: Published) -> dict[str, Kind]:
+    """Return every kind by its slug, loaded once for a version."""
+    found = _KINDS.get(published.shapes)
+    if found is None:
+        found = _KINDS[published.shapes] = load_kinds(published)
+    return found
 
 
 def find_kind(kinds: Mapping[str, Kind], written: str) -> Kind | None:

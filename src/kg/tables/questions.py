@@ -6,10 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rapidfuzz import process
+
+from kg import names
 from kg.errors import Edit, Problem
 from kg.tables.blocks import join
+from kg.tables.columns import labels_of
 from kg.tables.naming import Answer, Naming
 from kg.tables.sheets import Cell
+
+_MOST_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -90,11 +96,7 @@ def ask(
         message = f"“{text}” is not sure to mean one thing."
     else:
         message = f"“{text}” is not the name of {_article(wanted)} that is known."
-    fix = (
-        "write one of these names as it stands here, brackets and all."
-        if candidates
-        else ("correct it, or add it on the sheet “entity”.")
-    )
+    fix = _mending(naming, text, tuple(classes), bool(candidates))
     problem = asked.cell.problem(
         path,
         answer.code if candidates or is_known else "unknown-name",
@@ -105,6 +107,24 @@ def ask(
     )
     question = Question(asked.cell.address, text, asked.header, tuple(candidates)) if candidates else None
     return problem, question
+
+
+def _mending(naming: Naming, text: str, classes: tuple[str, ...], has_candidates: bool) -> str:
+    """Say what to do: choose, or correct, or add; concepts are not for a contribution to add."""
+    if has_candidates:
+        return "write one of these names as it stands here, brackets and all."
+    lexicon = naming.published.lexicon
+    concepts = lexicon.below(names.SKOS + "Concept")
+    if not classes or not all(one in concepts for one in classes):
+        return "correct it, or add it with the form “entity” (kg template entity)."
+    known = [label for one in classes for label in labels_of(naming.published, one)]
+    ranked = process.extract(text, known, limit=_MOST_LISTED)
+    listed = ", ".join(f"“{label}”" for label, _, _ in ranked)
+    more = len(known) - len(ranked)
+    rest = (
+        f" or one of {more} more: kg template --xlsx FILE has them as a list to choose from" if more else ""
+    )
+    return f"write {listed}{rest}."
 
 
 def _article(words: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from kg.parsing import Reading
 from kg.tables.blocks import Blocks, Row, header_above, join, split
 from kg.tables.claims import Claims
 from kg.tables.columns import Column
-from kg.tables.kinds import DOCUMENT, ENTITY, Kind, load_kinds
+from kg.tables.kinds import DOCUMENT, ENTITY, Kind, kinds_of
 from kg.tables.naming import Naming
 from kg.tables.questions import Question
 from kg.tables.sheets import Cell, Sheet, Table, edited, letters, read_csv
@@ -24,6 +25,7 @@ from kg.validation import Published
 from kg.validation.fixes import Mend
 
 MAX_PROBLEMS = 500
+_BETWEEN = re.compile(r"\s*(?:[,;]\s*(?:and\s+)?|\s+and\s+|\s&\s)\s*")
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
@@ -44,6 +46,12 @@ class TableReading(Reading):
     documents: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[Question, ...] = ()
 
+    def order(self, problem: Problem) -> tuple[int, int, int]:
+        """Return what problems are sorted by: sheet, row, column."""
+        sheet = (problem.cell or "").rpartition("!")[0]
+        number = next((n for n, one in enumerate(self.sheets) if one.name == sheet), 0)
+        return number, problem.line or 0, problem.column or 0
+
     def place(self, problem: Problem) -> str:
         """Say in words where a problem stands: `sheet Chairing, row 7, column C (chaired by)`."""
         if not problem.cell or problem.line is None or problem.column is None:
@@ -51,7 +59,7 @@ class TableReading(Reading):
         sheet = problem.cell.rpartition("!")[0]
         header = header_above(self.headers, sheet, problem.line, problem.column)
         named = f" ({header})" if header else ""
-        before = f"sheet {sheet}, " if sheet else ""
+        before = f"sheet {sheet}, " if sheet and len(self.sheets) > 1 else ""
         return f"{before}row {problem.line}, column {letters(problem.column)}{named}"
 
 
@@ -74,7 +82,7 @@ def read(
         kinds: The kinds of statements, where they are loaded already.
     """
     table = _read_table(content, path)
-    return _interpret(table, path, published, documents or {}, kinds or load_kinds(published))
+    return _interpret(table, path, published, documents or {}, kinds or kinds_of(published))
 
 
 def mend_table(
@@ -83,7 +91,7 @@ def mend_table(
     kinds: Mapping[str, Kind] | None = None,
 ) -> Mend:
     """Return what writes edits into a table's cells and reads it again, for `kg.validation.judge`."""
-    known = kinds or load_kinds(published)
+    known = kinds or kinds_of(published)
 
     def mend(reading: Reading, edits: Sequence[Edit]) -> Reading:
         if not isinstance(reading, TableReading):
@@ -158,12 +166,18 @@ class _Reader:
         for sheet in sheets:
             self.blocks.add(sheet)
         rows = self.blocks.rows
+        if not self.problems and not any(one.kind.is_of_claims for one in rows):
+            filled = "only names of things and documents stand here" if rows else "no row is filled"
+            message = f"{filled}: expected a row that says what the document states."
+            fix = "fill a form of what it states: kg template lists them."
+            self.blocks.problems.append(Problem(message, self.path, code="no-rows", fix=fix))
         self.things.run(rows)
         self.claims.begin()
         for row in rows:
             subject = self.things.subjects.get(id(row), "")
             self._given |= {(subject, column) for column in row.cells}
         for row in rows:
+            self._want_description(row)
             if row.kind.slug == ENTITY:
                 continue
             if row.kind.slug == DOCUMENT:
@@ -172,6 +186,16 @@ class _Reader:
             self._say(row, self.claims.add(row))
         self.statements += self.things.statements
         self.statements += self.claims.statements()
+
+    def _want_description(self, row: Row) -> None:
+        """Tell where something new lacks the description that things of its class have."""
+        column = next((one for one in row.kind.columns if one.name == "description"), None)
+        subject = self.things.subjects.get(id(row))
+        if subject is None or column is None or not self.things.is_new[id(row)]:
+            return
+        if column.is_required and (subject, column.name) not in self._given:
+            self._given.add((subject, column.name))
+            self._tell_missing(row, column)
 
     def _say(self, row: Row, claim: Term | None) -> None:
         """Add what a row says of its thing, in a claim, or outside any for a document."""
@@ -201,6 +225,9 @@ class _Reader:
                 answer = self.naming.resolve(piece, column.classes)
                 if answer.iri and not answer.code:
                     found.append(Term("iri", answer.iri))
+                elif several := self._several(piece, column):
+                    whole = join([*pieces[:at], *several, *pieces[at + 1 :]])
+                    self.things.problems.append(_several_names(cell, piece, several, whole, self.path))
                 else:
                     self.things.ask(cell, pieces, at, answer, column.header, column.classes)
                 continue
@@ -211,8 +238,15 @@ class _Reader:
                 found.append(value)
         return found
 
+    def _several(self, text: str, column: Column) -> list[str]:
+        """Return the names that a text holds with commas or “and” between, if each means one thing."""
+        pieces = [one for one in _BETWEEN.split(text) if one]
+        answers = [self.naming.resolve(one, column.classes) for one in pieces]
+        return pieces if len(pieces) > 1 and all(one.iri and not one.code for one in answers) else []
+
     def _tell_missing(self, row: Row, column: Column) -> None:
-        message = f"“{column.header}” is empty in this row, and this {row.kind.header} is new: {column.help}"
+        lowered = column.help[:1].lower() + column.help[1:]
+        message = f"“{column.header}” is empty in this row, and this {row.kind.header} is new: {lowered}"
         fix = f"fill “{column.header}”."
         self.things.problems.append(row.at(column.name).problem(self.path, "missing-cell", message, fix=fix))
 
@@ -222,6 +256,17 @@ class _Reader:
         places = Places(span if claim else None, span, cell.span, cell.span)
         line = row.first.row
         self.statements.append(Statement(claim, subject, Term("iri", predicate), value, line, line, places))
+
+
+def _several_names(cell: Cell, text: str, several: list[str], whole: str, path: Path) -> Problem:
+    return cell.problem(
+        path,
+        "several-names",
+        f"“{text}” seems to be {len(several)} names: expected | between.",
+        fix=f"write {join(several)}",
+        found=text,
+        edits=(cell.edit(whole),),
+    )
 
 
 def bad_value(cell: Cell, pieces: list[str], at: int, fault: Fault, path: Path) -> Problem:

@@ -125,7 +125,7 @@ def read_csv(content: bytes, path: Path) -> Table:
                 break
             sheet.append(((one, one.lstrip().startswith("=")) for one in row), number)
     except csv.Error as error:
-        message = f"row {number + 1} is not CSV ({error}): expected each quotation mark to be closed."
+        message = f"from here on it is not CSV ({error}): expected each quotation mark to be closed."
         table.problems.append(
             Problem(
                 message, path, number + 1, 1, code="syntax", fix='close it; within quotes write "" for ".'
@@ -150,7 +150,7 @@ def too_many_rows(path: Path, row: int) -> Problem:
 def too_many_columns(path: Path, row: int, width: int) -> Problem:
     """Say that a row has too many columns."""
     return Problem(
-        f"row {row} has {width} columns: expected at most {MAX_COLUMNS}.", path, row, code="too-large"
+        f"this row has {width} columns: expected at most {MAX_COLUMNS}.", path, row, code="too-large"
     )
 
 
@@ -164,11 +164,12 @@ def _decode(content: bytes, path: Path, table: Table) -> str | None:
         row = before.count("\n") + 1
         table.problems.append(
             Problem(
-                f"row {row} holds a byte that is not UTF-8 (0x{content[error.start]:02x}).",
+                f"a byte that is not UTF-8 stands here (0x{content[error.start]:02x}"
+                f"{_as_windows(content, error.start)}).",
                 path,
                 row,
                 code="encoding",
-                fix="save the file as “CSV UTF-8” and send it again.",
+                fix="in the spreadsheet, save it as “CSV UTF-8”, or as XLSX.",
                 expected="UTF-8",
             )
         )
@@ -176,10 +177,16 @@ def _decode(content: bytes, path: Path, table: Table) -> str | None:
     if "\x00" in text:
         row = text[: text.index("\x00")].count("\n") + 1
         table.problems.append(
-            Problem(f"row {row} holds a zero byte: this is no CSV file.", path, row, code="encoding")
+            Problem("a zero byte stands here: this is no CSV file.", path, row, code="encoding")
         )
         return None
     return text
+
+
+def _as_windows(content: bytes, at: int) -> str:
+    """Say what a byte would be in the encoding that spreadsheets write without being asked."""
+    letter = content[at : at + 1].decode("cp1252", errors="replace")
+    return f", in Windows-1252 “{letter}”" if letter.isalpha() else ""
 
 
 def _delimiter(text: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kg import names
 from kg.errors import Problem
@@ -140,14 +141,12 @@ class Things:
             return None
         if is_declared:
             own = self._minted.get(answer.iri)
-            where = (
-                f"in {own.address} already" if own else f"published already ({self.naming.write(answer.iri)})"
-            )
+            where = f"named in {own.address}" if own else f"published: {self.naming.write(answer.iri)}"
             self._tell(
                 cell,
                 "already-named",
-                f"“{cell.text}” is named {where}: things are named once.",
-                "leave this row out, or give it another name.",
+                f"“{cell.text}” is there already, {where}. Things are named once.",
+                "leave this row out; if it is another thing, give it another name.",
             )
             return None
         return answer.iri, False
@@ -226,12 +225,12 @@ class Things:
                 "fill it, and send the copy: kg contribute … --document FILE.",
             )
             return
-        path, slug = Path(cell.text), iri.removeprefix(names.DOCUMENT)
-        text = next(
-            (self.copies[one] for one in (slug, cell.text, path.name, path.stem) if one in self.copies), None
-        )
+        slug = iri.removeprefix(names.DOCUMENT)
+        text = self._copy(slug, cell.text)
         if text is None:
-            came = ", ".join(sorted(self.copies)) or "none"
+            came = (
+                ", ".join(sorted(one for one in self.copies if "." in one) or sorted(self.copies)) or "none"
+            )
             self._tell(
                 cell,
                 "missing-copy",
@@ -244,6 +243,18 @@ class Things:
         self._state(row, iri, names.LAT + "referenceFile", Term("literal", f"{slug}.txt"), cell)
         self._state(row, iri, names.LAT + "referenceDigest", Term("literal", digest_file_text(text)), cell)
         self._state(row, iri, names.LAT + "codePoints", Term("literal", str(len(text)), integer), cell)
+
+    def _copy(self, slug: str, written: str) -> str | None:
+        """Return the copy that a cell names, by its file's name, folder and suffix left out or not."""
+        file = PurePosixPath(written.replace("\\", "/"))
+        for one in (slug, written, file.name, file.stem):
+            if one in self.copies:
+                return self.copies[one]
+        named = {unicodedata.normalize("NFC", one).casefold(): text for one, text in self.copies.items()}
+        for one in (unicodedata.normalize("NFC", file.name).casefold(), names.slugify(file.stem)):
+            if one in named:
+                return named[one]
+        return None
 
     def _state(self, row: Row, subject: str, predicate: str, value: Term, cell: Cell) -> None:
         places = Places(None, row.subject.span, cell.span, cell.span)

@@ -23,6 +23,9 @@ _MONTH_FIRST = re.compile(rf"{_MONTH}\s+{_DAY},?\s+{_YEAR}\Z")
 _MONTH_ONLY = re.compile(rf"{_MONTH},?\s+{_YEAR}\Z")
 _SLASHED = re.compile(rf"([0-9]{{1,2}})[/.\-]([0-9]{{1,2}})[/.\-]{_YEAR}\Z")
 _YEAR_FIRST = re.compile(rf"{_YEAR}[/.]([0-9]{{1,2}})[/.]([0-9]{{1,2}})\Z")
+_MONTH_NUMBER = re.compile(rf"([0-9]{{1,2}})[/.\-]{_YEAR}\Z")
+_SHORT = re.compile(r"([A-Za-z]{3,9})[-\s'’]([0-9]{2})\Z")
+_FIRST_DAY = datetime.date(1899, 12, 30)  # Source: ECMA-376, part 1, 18.17.4.1: the day with the number 0
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?\Z")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:([, \u00a0\u202f'’.])[0-9]{3})(?:\1[0-9]{3})*(?:[.,][0-9]+)?\Z")
 _WEB = re.compile(r"https?://\S+\Z")
@@ -108,7 +111,39 @@ def _read_date(text: str) -> Term | Fault:
     elif match := _YEAR_FIRST.match(text):
         meant = _date(match[1], int(match[2]), int(match[3]))
         return _bad_date(text, meant.value if meant else None)
+    elif match := _MONTH_NUMBER.match(text):
+        meant = _date(match[2], int(match[1]))
+        return _bad_date(text, meant.value if meant else None)
+    elif match := _SHORT.match(text):
+        return _short_date(text, match)
+    elif re.fullmatch("[2-7][0-9]{4}", text):
+        return _serial(text)
     return found or _bad_date(text, None)
+
+
+def _short_date(text: str, match: re.Match[str]) -> Fault:
+    """Say what a month with two digits may mean: a spreadsheet shows May 2026 as May-26."""
+    month, number = _month(match[1]), int(match[2])
+    if not month:
+        return _bad_date(text, None)
+    name = _MONTHS[month - 1].title()
+    return Fault(
+        "ambiguous-date",
+        f"“{text}” may mean {name} 20{number:02d} or {number} {name}, as a spreadsheet shortens it.",
+        "a date that has one reading",
+        f"write 20{number:02d}-{month:02d}, or the day with its year.",
+    )
+
+
+def _serial(text: str) -> Fault:
+    """Say which day a spreadsheet's number of a day is."""
+    day = _FIRST_DAY + datetime.timedelta(days=int(text))
+    return Fault(
+        "bad-date",
+        f"“{text}” is a number; as a spreadsheet counts days it is {day.isoformat()}.",
+        "2024, 2024-05 or 2024-05-17, as precise as the document",
+        f"write {day.isoformat()}, or {day.isoformat()[:7]} if the document names no day.",
+    )
 
 
 def _bad_date(text: str, meant: str | None) -> Fault:
@@ -153,12 +188,12 @@ def _ungrouped(text: str) -> str | None:
     """
     Return a number without the marks between its thousands, where one reading is left.
 
-    >>> _ungrouped("1,234,567"), _ungrouped("1 234,5"), _ungrouped("1.234"), _ungrouped("12%")
-    ('1234567', '1234.5', None, None)
+    >>> _ungrouped("1,234,567"), _ungrouped("1 234,5"), _ungrouped("1.234"), _ungrouped("4,5")
+    ('1234567', '1234.5', None, '4.5')
     """
     match = _GROUPED.match(text)
     if match is None:
-        return None
+        return text.replace(",", ".") if re.fullmatch(r"[+-]?[0-9]+,[0-9]+", text) else None
     mark = match[1]
     bare = text.replace(mark, "").replace(",", ".")
     is_plain = mark not in ".," or text.count(mark) > 1 or ("," in text and "." in text) or mark == ","

@@ -148,11 +148,11 @@ def _without_turned(
 
 def _told(problems: Iterable[Problem], placed: Iterable[Placed]) -> set[Statement]:
     """Return the statements on which a problem stands."""
-    places = {(one.line, one.column) for one in problems if one.column is not None}
+    places = {(one.cell or "", one.line, one.column) for one in problems if one.column is not None}
     found = set()
     for one in placed:
         spans = one.statement.places[1:] if one.statement.places else ()
-        if any((span.line, span.column) in places for span in spans[1:]):
+        if any((span.cell, span.line, span.column) in places for span in spans[1:]):
             found.add(one.statement)
     return found
 

@@ -14,7 +14,7 @@ import rdflib
 from kg import names
 from kg.config import Settings
 from kg.dataset import Snapshot
-from kg.evidence import SourceRuns
+from kg.evidence import SourceRuns, find_kept
 from kg.names import Prefixes
 from kg.search import Index, Match, fold
 from kg.validation.affected import Dependencies
@@ -223,16 +223,22 @@ class Published:
         return f"{short} (“{label}”)" if label else short
 
     def reference_text(self, document: str) -> str | None:
-        """Return the reference text of a document, if it is at hand."""
+        """Return the reference text of a document, if it is at hand: ours, or the copy that brought it."""
         if self.documents_path is None:
             return None
-        file = ox.NamedNode(names.LAT + "referenceFile")
-        for quad in self.store.quads_for_pattern(_node(document), file, None, None):
-            assert isinstance(quad.object, ox.Literal)
-            path = self.documents_path / Path(quad.object.value).name
-            if path.is_file():
+        for file in self._texts_of(document, "referenceFile"):
+            path: Path | None = self.documents_path / Path(file).name
+            if path and not path.is_file():
+                digest = next(self._texts_of(document, "referenceDigest"), "")
+                path = find_kept(self.root, file, digest) if self.root else None
+            if path:
                 return path.read_bytes().decode("utf-8", errors="replace")
         return None
+
+    def _texts_of(self, subject: str, name: str) -> Iterator[str]:
+        for quad in self.store.quads_for_pattern(_node(subject), ox.NamedNode(names.LAT + name), None, None):
+            if isinstance(quad.object, ox.Literal):
+                yield quad.object.value
 
 
 def of_kinds(published: Published, kinds: Iterable[str]) -> frozenset[str]:
