@@ -18,7 +18,10 @@ from kg import names
 from kg.errors import Edit
 from kg.names import load_prefixes
 from kg.tables import (
+    Candidate,
+    Question,
     TableReading,
+    judge_table,
     load_kinds,
     mend_table,
     order_by_usage,
@@ -28,6 +31,7 @@ from kg.tables import (
 )
 from kg.tables.kinds import Kind
 from kg.tables.sheets import MAX_ROWS, letters
+from kg.tables.wording import plain as plain_words
 from kg.tables.workbooks import MAX_ENTRIES
 from kg.validation import Published, judge
 
@@ -607,10 +611,10 @@ def test_every_form_is_read_as_its_kind(plain: Published, kinds: dict[str, Kind]
     for kind in ordered.values():
         for with_all in (False, True):
             reading = read_text(write_csv([kind], with_all=with_all), plain, kinds)
-            assert reading.problems == (), kind.slug
+            assert [one.code for one in reading.problems] == ["no-rows"], kind.slug
             assert len(reading.headers) == len(kind.shown(with_all=with_all)), kind.slug
     book = read_book(write_xlsx(ordered.values(), with_all=True), plain, kinds)
-    assert book.problems == ()
+    assert [one.code for one in book.problems] == ["no-rows"]
     assert len(book.headers) == sum(len(one.columns) for one in kinds.values())
 
 
@@ -649,3 +653,105 @@ def test_headers_of_a_kind_are_distinct(kinds: dict[str, Kind]) -> None:
         headers = [one.header.casefold() for one in kind.columns]
         assert len(headers) == len(set(headers)), kind.slug
         assert all(kind.find(one.title) == one and kind.find(one.name) == one for one in kind.columns)
+
+
+# --- as people get it wrong -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "said"),
+    [
+        ("2025-05", "45778", "bad-date", "2025-05-01"),
+        ("2025-05", "May-25", "ambiguous-date", "write 2025-05"),
+        ("2025-05", "05/2025", "bad-date", "write 2025-05"),
+        ("Graustark | Concordia", '"Graustark, Concordia"', "several-names", "write Graustark | Concordia"),
+        ("exact", "precisely", "unknown-name", "“exact”"),
+        ("mediation *", "mediated talks", "unknown-kind", "first cell of the header"),
+        (",A made-up institute.", ",", "missing-cell", "“description” is empty"),
+        (",12,", ',"4,5",', "bad-number", "write 4.5"),
+    ],
+)
+def test_usual_mistake_is_told_with_what_mends_it(
+    old: str, new: str, code: str, said: str, plain: Published, kinds: dict[str, Kind]
+) -> None:
+    """One problem, and its message holds what to write; a lost block is missed once by who speaks of it."""
+    problems = read_text(TABLE.replace(old, new, 1), plain, kinds).problems
+    rest = ["unknown-name"] if code == "unknown-kind" else []
+    assert [one.code for one in problems] == [code, *rest]
+    assert said in str(problems[0])
+
+
+def test_missing_copy_is_told_once(plain: Published, kinds: dict[str, Kind]) -> None:
+    """Without the copy of a new document nothing is said of its passages and sections."""
+    reading = read(TABLE.encode(), path=Path("t.csv"), published=plain, kinds=kinds)
+    assert [one.code for one in reading.problems] == ["missing-copy"]
+
+
+def test_copy_is_found_by_its_file_name_however_it_is_written(
+    plain: Published, kinds: dict[str, Kind]
+) -> None:
+    """A folder, capitals and composed letters do not hide it."""
+    name = "Bu\u0308cher/B\u00fccher \u00dcbersee.PDF"
+    text = TABLE.replace("lantern-bay.txt", name)
+    copies = {"Bu\u0308cher U\u0308bersee.pdf": COPY}
+    reading = read(text.encode(), path=Path("t.csv"), published=plain, documents=copies, kinds=kinds)
+    assert reading.problems == ()
+
+
+@pytest.mark.parametrize("rows", ["", "name *,class *,description *\nA,state,Made up.\n"])
+def test_table_that_says_nothing_is_told(rows: str, plain: Published, kinds: dict[str, Kind]) -> None:
+    """A form without rows, or with names only, is no contribution."""
+    problems = read_text(f"{write_csv([kinds['mediation']])}\n{rows}", plain, kinds).problems
+    assert [one.code for one in problems] == ["no-rows"]
+
+
+def test_windows_letter_is_named(plain: Published, kinds: dict[str, Kind]) -> None:
+    """What Excel writes without being asked is told as that."""
+    reading = read("name *\nCôte".encode("cp1252"), path=Path("t.csv"), published=plain, kinds=kinds)
+    (problem,) = reading.problems
+    assert problem.line == 2 and "Windows-1252 “ô”" in problem.message and "CSV UTF-8" in str(problem)
+
+
+def test_doubtful_name_is_asked_once_and_noted(graph: Published) -> None:
+    """The verdict keeps what was answered as a note; no answer leaves problems."""
+    text = TABLE.replace("Graustark | Concordia", "Congo | Graustark").replace(
+        "Concordia,state,A made-up state.\n", ""
+    )
+    asked = []
+
+    def answer(question: Question) -> Candidate:
+        asked.append(question.text)
+        return next(one for one in question.candidates if one.iri.endswith("/dr-congo"))
+
+    given = {"path": Path("t.csv"), "published": graph, "documents": COPIES}
+    found = judge_table(text.encode(), answer=answer, **given)
+    assert asked == ["Congo"]
+    notes = [one for one in found.verdict.problems if one.code == "answered"]
+    assert [(one.cell, one.subject) for one in notes] == [("C10", names.ID + "dr-congo")]
+    assert found.verdict.is_accepted, [str(one) for one in found.verdict.problems]
+    assert any(str(one.object) == f"<{names.ID}dr-congo>" for one in found.verdict.quads)
+    left = judge_table(text.encode(), answer=lambda _: None, **given)
+    assert not left.verdict.is_accepted and left.reading.questions
+
+
+def test_verdict_of_a_table_is_in_plain_words(plain: Published) -> None:
+    """Labels stand for names of machines, but where a name is to be copied; hints on RDF are left out."""
+    text = TABLE.replace("Graustark | Concordia", "Graustark | Ruritania")
+    found = judge_table(text.encode(), path=Path("t.csv"), published=plain, documents=COPIES)
+    told = " ".join(str(one) for one in found.verdict.problems)
+    assert not re.search(r"\b(lat|sh|xsd):|@en|\.ttl|\bIRI\b", told)
+    written = "Found: lat:chairedBy of id:malta (“Malta”). Write Malta [id:malta]."
+    assert plain_words(written, plain.prefixes, plain.find_label) == (
+        "Found: “chaired by” of “Malta”. Write Malta [id:malta]."
+    )
+
+
+def test_sheets_do_not_mute_each_other(plain: Published, kinds: dict[str, Kind]) -> None:
+    """Two problems at the same row and column of two sheets are both told, in the order of the sheets."""
+    head = ["mediation *", "has mediator", "document *", "first words", "last words"]
+    book = workbook(
+        a=[head, ["One", "Maltta", "wef-2026", "x", "y"]], b=[head, ["Two", "Norwai", "wef-2026", "x", "y"]]
+    )
+    reading = read_book(book, plain, kinds)
+    cells = [one.cell for one in reading.problems if one.code == "doubtful-name"]
+    assert cells == ["a!B2", "b!B2"]

@@ -296,6 +296,13 @@ def _send(
     person = _person(call, name, token)
     kept = _open(call)
     content = _read(file)
+    same = None if dry_run or again else kept.find_same(content)
+    if same:  # what it says may be published meanwhile, and would only be found to repeat itself
+        if call.is_json:
+            print_json({**same.as_json(), "is_new": False})
+        else:
+            click.echo(_sent_before(same))
+        return
     verdict, place, copies = _judge(call, content, file, _copies(documents))
     if not verdict.is_accepted or dry_run:
         _tell_verdict(call, verdict, place, is_last=True)
@@ -308,12 +315,21 @@ def _send(
         done = kept.submit(content, replaces=replaces, **given)
         told = f"Contribution {done.id} is in the queue, as {done.contributor}'s."
         if not done.is_new:
-            told = f"These bytes are contribution {done.id} already: {done.contributor}'s, {done.state}."
+            told = _sent_before(done)
     if call.is_json:
         print_json({**done.as_json(), "is_new": done.is_new})
     else:
         _tell_verdict(call, verdict, place, is_last=False)
-        click.echo(f"{told} kg contributions {done.id} shows what becomes of it.")
+        shown = f" kg contributions {done.id} shows what becomes of it." if again or done.is_new else ""
+        click.echo(told + shown)
+
+
+def _sent_before(one: Contribution) -> str:
+    state = one.state.replace("-", " ")
+    return (
+        f"This file is contribution {one.id} already: {one.contributor}'s, {state}. "
+        f"kg contributions {one.id} shows what becomes of it."
+    )
 
 
 def _judge(call: Call, content: bytes, path: Path, copies: Mapping[str, str]) -> _Judged:

@@ -112,6 +112,10 @@ class Contributions:
             raise NotFoundError(f"contribution {record.id} has no revision {number}.", name=str(number))
         return self._bytes(revisions[-1].path)
 
+    def find_same(self, content: bytes) -> Contribution | None:
+        """Return the contribution that was sent with these bytes."""
+        return self._find_same(self.journal, hashlib.sha256(content).hexdigest())
+
     def quads(self, id: str) -> Sequence[ox.Quad]:
         """Return what a contribution says, in draft graphs."""
         return _parse(self._bytes(self.get(id).current.quads))

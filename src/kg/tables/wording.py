@@ -30,6 +30,8 @@ _PHRASES = (
 _NAMED = re.compile(r"(?<!\[)(?P<name>\b[a-z][\w-]*:[A-Za-z0-9][\w/#-]*)(?: \(“(?P<label>[^”]*)”\))?")
 _TERM = re.compile(r"(?<![\w:“/])(?:[a-z]+(?:[A-Z][a-z]+)+|[A-Z][a-z]+(?:[A-Z][a-z]+)+)\b")
 
+_TWICE = re.compile(r"\A(“[^”]*”): (?=\1)(?:\1)")
+
 
 def plain(text: str, prefixes: Prefixes, label: Label) -> str:
     """
@@ -55,7 +57,7 @@ def plain(text: str, prefixes: Prefixes, label: Label) -> str:
         told = label(names.LAT + found[0])
         return f"“{told}”" if told else found[0]
 
-    return _TERM.sub(term, _NAMED.sub(named, text))
+    return _TWICE.sub(r"\1", _TERM.sub(term, _NAMED.sub(named, text)))
 
 
 def plain_problem(problem: Problem, prefixes: Prefixes, label: Label) -> Problem:
