@@ -170,7 +170,7 @@ def test_the_same_in_a_workbook(told: list[tuple[str, str]], run: Run, folder: P
     run("template", "participation", "--xlsx", str(folder / "form.xlsx"))
     book = openpyxl.load_workbook(folder / "form.xlsx")
     sheet = book["participation"]
-    at = {str(one.value).rstrip(" *"): one.column for one in sheet[1]}
+    at = {str(one.value).rstrip(" *"): number for number, one in enumerate(sheet[1], start=1)}
     row = {
         "participation": "Norway at the Sandbar Conference",
         "participation in": "Sandbar Conference",

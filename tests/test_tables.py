@@ -6,7 +6,7 @@ import datetime
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import openpyxl
@@ -21,6 +21,7 @@ from kg.tables import (
     Candidate,
     Question,
     TableReading,
+    TableVerdict,
     judge_table,
     load_kinds,
     mend_table,
@@ -723,14 +724,17 @@ def test_doubtful_name_is_asked_once_and_noted(graph: Published) -> None:
         asked.append(question.text)
         return next(one for one in question.candidates if one.iri.endswith("/dr-congo"))
 
-    given = {"path": Path("t.csv"), "published": graph, "documents": COPIES}
-    found = judge_table(text.encode(), answer=answer, **given)
+    def verdict(answerer: Callable[[Question], Candidate | None]) -> TableVerdict:
+        path = Path("t.csv")
+        return judge_table(text.encode(), path=path, published=graph, documents=COPIES, answer=answerer)
+
+    found = verdict(answer)
     assert asked == ["Congo"]
     notes = [one for one in found.verdict.problems if one.code == "answered"]
     assert [(one.cell, one.subject) for one in notes] == [("C10", names.ID + "dr-congo")]
     assert found.verdict.is_accepted, [str(one) for one in found.verdict.problems]
     assert any(str(one.object) == f"<{names.ID}dr-congo>" for one in found.verdict.quads)
-    left = judge_table(text.encode(), answer=lambda _: None, **given)
+    left = verdict(lambda _: None)
     assert not left.verdict.is_accepted and left.reading.questions
 
 
