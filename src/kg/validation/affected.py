@@ -39,7 +39,6 @@ _ASIDE = {
     SH.ignoredProperties,
     SH.qualifiedMinCount,
     SH.qualifiedMaxCount,
-    SH.qualifiedValueShapesDisjoint,
 }
 _OF_VALUES = {  # they look at the values of the path, and no further
     SH.nodeKind,
@@ -147,7 +146,7 @@ class Dependencies:
         self, shape: RdflibNode, term: RdflibNode, value: RdflibNode, *, entry: int, values: int
     ) -> None:
         if term in _ASIDE or term in _OF_VALUES or not str(term).startswith(str(SH)):
-            self._compare_siblings(shape, term, values)
+            return  # it asks nothing of other things
         elif term == SH["class"]:
             self._automaton.skip(values, self._class_of())
         elif term in _COMPARING:
@@ -161,14 +160,6 @@ class Dependencies:
                 self._automaton.skip(values, self._enter(one))
         else:
             raise _refused(self.shapes, shape, f"it uses {term.n3(self.shapes.namespace_manager)}")
-
-    def _compare_siblings(self, shape: RdflibNode, term: RdflibNode, values: int) -> None:
-        """Qualified shapes that are disjoint also hold a value to the shapes of the other properties."""
-        if term == SH.qualifiedValueShapesDisjoint:
-            for parent in self.shapes.subjects(SH.property, shape):
-                for sibling in self.shapes.objects(parent, SH.property):
-                    for one in self.shapes.objects(sibling, SH.qualifiedValueShape):
-                        self._automaton.skip(values, self._enter(one))
 
     def _class_of(self) -> int:
         """Return the state in which a node is asked for its class."""
