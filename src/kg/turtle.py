@@ -19,7 +19,7 @@ _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XSD = "http://www.w3.org/2001/XMLSchema#"
 _TYPE = _RDF + "type"
 _LABEL = "http://www.w3.org/2000/01/rdf-schema#label"
-MAX_DEPTH = 100
+_MAX_DEPTH = 100
 
 # Source: RDF 1.1 Turtle, section 6.5, https://www.w3.org/TR/turtle/#sec-grammar-grammar
 _BASE = (
@@ -460,8 +460,8 @@ class _Reader:
     def _nested(self, opening: str) -> Term:
         span = self._span(self.at)
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self._here(f"at most {MAX_DEPTH} brackets in each other")
+        if self.depth > _MAX_DEPTH:
+            self._here(f"at most {_MAX_DEPTH} brackets in each other")
         self.at += 1
         self.blanks += 1
         first = Term("blank", f"_:[{self.blanks}]")

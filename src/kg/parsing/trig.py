@@ -36,9 +36,6 @@ def _read(source: Source, kind: Path, prefixes: Prefixes) -> Reading:
     parsed = parse(source.text.encode("utf-8"), kind, prefixes)
     bound = [_warn(one, source, prefixes) for one in parsed.problems if one.code == _BOUND]
     if len(bound) < len(parsed.problems):
-        deep = _too_deep(source)
-        if deep is not None:  # what is wrong besides is looked for in several passes, and each would be slow
-            return source.reading((), parsed.prefixes, [deep, *bound])
         told = tell(source.text, source.path, _diagnosis(kind, prefixes))
         return source.reading((), parsed.prefixes, [*told, *bound])
     try:
@@ -46,24 +43,6 @@ def _read(source: Source, kind: Path, prefixes: Prefixes) -> Reading:
     except DataError as error:
         return source.reading((), parsed.prefixes, [_newer(one, source) for one in error.problems])
     return source.reading(document.statements, document.prefixes, bound)
-
-
-def _too_deep(source: Source) -> Problem | None:
-    """Find where a statement opens more brackets in each other than are taken."""
-    depth = 0
-    for _, start, end in turtle.tokens(source.text):
-        mark = source.text[start:end]
-        if mark in ("[", "("):
-            depth += 1
-        elif mark in ("]", ")"):
-            depth = max(0, depth - 1)
-        elif mark == ".":
-            depth = 0
-        if depth > turtle.MAX_DEPTH:
-            line, column = Lines(source.text).place(start)
-            message = f"expected at most {turtle.MAX_DEPTH} brackets in each other, found {mark!r}"
-            return Problem(message, path=source.path, line=line, column=column, code="too-deep")
-    return None
 
 
 def _warn(problem: Problem, source: Source, prefixes: Prefixes) -> Problem:
