@@ -192,7 +192,10 @@ class Writer:
 def lenient(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
     """Return kinds of which nothing but the name is required."""
     return {
-        slug: replace(kind, columns=tuple(replace(one, is_required=not one.path) for one in kind.columns))
+        slug: replace(
+            kind,
+            columns=tuple(replace(one, is_required=one.is_required and not one.path) for one in kind.columns),
+        )
         for slug, kind in kinds.items()
     }
 
